@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/net/address.h"
+
+/*
+ * A listening socket on a main context. A unix socket is 0600; a socket file
+ * left behind by a dead process is replaced, one that a live process answers
+ * on is refused (F02), and any other file is never touched.
+ */
+
+typedef struct Listener Listener;
+
+/* `fd` is non-blocking, tuned for streams and now the callee's. */
+typedef void (*ListenerAccepted)(int fd, const Address *address, gpointer data);
+
+/* Listens from here on; accepts on `context` (NULL: the default one). NULL and error on failure: one line with what
+ * failed, on what, why and what to do. */
+Listener *listener_create(const Address *address, GMainContext *context, ListenerAccepted accepted, gpointer data,
+                          GError **error);
+/* Closes, and removes its own unix socket file. NULL is legal. */
+void listener_destroy(Listener *listener);
+
+/* The address with the port the kernel chose; owned by the caller. */
+char *listener_to_string(const Listener *listener);
