@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stream/peer.h"
+
+#include "common/base/log.h"
+#include "common/base/stats.h"
+#include "stream/stats-json.h"
+
+#include <string.h>
+
+/* STATE's text, HELLO's name: cut to this in an answer. */
+#define PEER_TEXT_MAX 512u
+
+struct Peer {
+  PeerService *service;
+  const PeerTransport *transport;
+  gpointer transport_data;
+  const char *kind;
+  PeerTrust trust;
+  guint version;
+  gboolean admitted;
+  gboolean overflowed; /* the outbox refused an answer */
+  gint64 heard_us;
+  Outbox *outbox;
+  HubSubscription *subscriptions[HXFR_MAX_SCANOUTS];
+};
+
+void peer_service_init(PeerService *service) {
+  service->peers = g_ptr_array_new();
+}
+
+void peer_service_finish(PeerService *service) {
+  g_assert(service->peers->len == 0);
+  g_clear_pointer(&service->peers, g_ptr_array_unref);
+}
+
+static void send_message(Peer *peer, GBytes *message) {
+  if (!outbox_push_message(peer->outbox, message)) peer->overflowed = TRUE;
+  peer->transport->wake(peer->transport_data);
+}
+
+static void send_error(Peer *peer, guint16 session_id, gint32 code, const char *text) {
+  static LogLimit limit;
+  stats_count("peer.errors-sent");
+  log_limited(&limit, LOG_INFO, "peer", "%s peer: ERROR %d (%s): %s", peer->kind, code, hxfr_error_name(code), text);
+  send_message(peer, hxfr_error_message(session_id, code, text));
+}
+
+static void send_scanouts(Peer *peer) {
+  guint8 payload[4 + HXFR_MAX_SCANOUTS * HXFR_SCANOUT_ENTRY_SIZE];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_scanouts_write(&writer, hub_scanouts(peer->service->hub));
+  send_message(peer, hxfr_message(HXFR_SCANOUTS, 0, payload, writer.position));
+}
+
+static void send_state(Peer *peer) {
+  const char *text;
+  HxfrDisplayState state = hub_state(peer->service->hub, &text);
+  g_autofree char *cut = g_utf8_substring(text, 0, MIN(g_utf8_strlen(text, -1), (glong)PEER_TEXT_MAX / 4));
+  guint8 payload[HXFR_STATE_FIXED_SIZE + PEER_TEXT_MAX];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_state_write(&writer, state, cut);
+  send_message(peer, hxfr_message(HXFR_STATE, 0, payload, writer.position));
+}
+
+static void on_hub_event(HubEvent event, gpointer data) {
+  Peer *peer = data;
+  if (peer->version < HXFR_VERSION || !peer->admitted) return;
+  if (event == HUB_SCANOUTS_CHANGED) send_scanouts(peer);
+  if (event == HUB_STATE_CHANGED) send_state(peer);
+}
+
+Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const PeerTransport *transport,
+                  gpointer data) {
+  if (service->peers->len >= PEER_MAX_PEERS) {
+    stats_count("peer.refused-too-many");
+    return NULL;
+  }
+  Peer *peer = g_new0(Peer, 1);
+  peer->service = service;
+  peer->transport = transport;
+  peer->transport_data = data;
+  peer->kind = kind;
+  peer->trust = trust;
+  peer->version = 1;
+  peer->admitted = trust != PEER_NEEDS_TOKEN;
+  peer->heard_us = g_get_monotonic_time();
+  peer->outbox = outbox_create();
+  g_ptr_array_add(service->peers, peer);
+  hub_watch(service->hub, on_hub_event, peer);
+  stats_count("peer.connected");
+  stats_set(stats_counter("peer.now"), service->peers->len);
+  return peer;
+}
+
+void peer_destroy(Peer *peer) {
+  if (!peer) return;
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) hub_unsubscribe(peer->subscriptions[i]);
+  hub_unwatch(peer->service->hub, on_hub_event, peer);
+  g_ptr_array_remove_fast(peer->service->peers, peer);
+  stats_set(stats_counter("peer.now"), peer->service->peers->len);
+  outbox_unref(peer->outbox);
+  g_free(peer);
+}
+
+GBytes *peer_refusal(void) {
+  return hxfr_error_message(0, HXFR_ERR_DENIED, "too many connections to this VM: close one first (32 at the most)");
+}
+
+Outbox *peer_outbox(Peer *peer) {
+  return peer->outbox;
+}
+
+/* Takes the same time whatever the peer sent, so that a token cannot be found byte by byte. */
+static gboolean token_matches(const char *token, const char *given) {
+  gsize length = strlen(token), given_length = strlen(given);
+  guint different = length != given_length;
+  for (gsize i = 0; i < length; i++) different |= (guint)(token[i] ^ given[given_length ? i % given_length : 0]);
+  return different == 0;
+}
+
+static gboolean on_hello(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  HxfrHello hello;
+  if (!hxfr_hello_parse(reader, &hello) || hello.version < HXFR_VERSION) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed HELLO");
+    return FALSE;
+  }
+  gboolean needed = peer->trust == PEER_NEEDS_TOKEN || hello.token[0] != '\0';
+  if (needed && !token_matches(peer->service->token, hello.token)) {
+    stats_count("peer.wrong-token");
+    send_error(peer, header->session_id, HXFR_ERR_DENIED,
+               hello.token[0] ? "the token is wrong: use the one in frameliftd's token file"
+                              : "a token is needed here: give the one in frameliftd's token file");
+    return FALSE;
+  }
+  peer->version = HXFR_VERSION;
+  peer->admitted = TRUE;
+  log_debug("peer", "%s peer is \"%s\", version 2", peer->kind, hello.name);
+
+  HxfrWelcome welcome = {
+      .version = HXFR_VERSION,
+      .rights = HXFR_RIGHT_VIEW | HXFR_RIGHT_CONTROL,
+      .features = HXFR_FEATURE_STATS,
+      .heartbeat_ms = HUB_HEARTBEAT_MS,
+  };
+  g_strlcpy(welcome.name, peer->service->vm_name, sizeof welcome.name);
+  guint8 payload[HXFR_WELCOME_FIXED_SIZE + HXFR_MAX_NAME];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_welcome_write(&writer, &welcome);
+  send_message(peer, hxfr_message(HXFR_WELCOME, header->session_id, payload, writer.position));
+  send_scanouts(peer);
+  send_state(peer);
+  return TRUE;
+}
+
+static gboolean on_subscribe(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  guint32 scanout;
+  if (!hxfr_subscribe_parse(reader, &scanout)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed SUBSCRIBE");
+    return TRUE;
+  }
+  if (scanout < HXFR_MAX_SCANOUTS && peer->subscriptions[scanout]) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "SUBSCRIBE of a scanout that is subscribed already");
+    return TRUE;
+  }
+  const HxfrScanouts *scanouts = hub_scanouts(peer->service->hub);
+  gboolean exists = FALSE;
+  for (guint i = 0; i < scanouts->count; i++) exists |= scanouts->entries[i].id == scanout;
+  guint8 payload[HXFR_SUBSCRIBE_RESP_SIZE];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_subscribe_resp_write(&writer, scanout, exists);
+  /* before the first unit can be in the outbox */
+  send_message(peer, hxfr_message(HXFR_SUBSCRIBE_RESP, header->session_id, payload, sizeof payload));
+  if (!exists) {
+    stats_count("peer.subscribe-absent");
+    return TRUE;
+  }
+  peer->subscriptions[scanout] = hub_subscribe(peer->service->hub, scanout, peer->outbox, peer->version,
+                                               peer->transport->wake, peer->transport_data);
+  return TRUE;
+}
+
+static HubSubscription *subscription_of(const Peer *peer, const HxfrHeader *header) {
+  return header->session_id < HXFR_MAX_SCANOUTS ? peer->subscriptions[header->session_id] : NULL;
+}
+
+static void on_unsubscribe(Peer *peer, const HxfrHeader *header) {
+  HubSubscription *subscription = subscription_of(peer, header);
+  if (!subscription) return;
+  peer->subscriptions[header->session_id] = NULL;
+  hub_unsubscribe(subscription);
+}
+
+static void on_keyframe_req(Peer *peer, const HxfrHeader *header) {
+  HubSubscription *subscription = subscription_of(peer, header);
+  stats_count("peer.keyframe-requests");
+  if (subscription) {
+    hub_want_idr(subscription);
+  } else {
+    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED, "KEYFRAME_REQ on a session without SUBSCRIBE");
+  }
+}
+
+/* Version 1 peers in the field send kbit/s where the protocol says bit/s: nobody wants a video of under 100 kbit/s. */
+static guint32 bitrate_of(const Peer *peer, guint32 given) {
+  static LogLimit limit;
+  if (peer->version >= HXFR_VERSION || given == 0 || given >= 100000) return given;
+  stats_count("peer.bitrate-in-kbit");
+  log_limited(&limit, LOG_INFO, "peer", "a version 1 peer asks for %u bit/s: taken as kbit/s", given);
+  return given * 1000;
+}
+
+static void on_config_req(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  HxfrConfig config;
+  if (!hxfr_config_parse(reader, &config)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed CONFIG_REQ");
+    return;
+  }
+  HubSubscription *subscription = subscription_of(peer, header);
+  if (!subscription) {
+    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED, "CONFIG_REQ on a session without SUBSCRIBE");
+    return;
+  }
+  config.bitrate = bitrate_of(peer, config.bitrate);
+  hub_wish_bitrate(subscription, config.bitrate);
+  if (peer->version < HXFR_VERSION) return;
+  /* what applies: the wish for a bit rate; size, rate and profile are the scanout's and the stream's */
+  const HxfrScanouts *scanouts = hub_scanouts(peer->service->hub);
+  for (guint i = 0; i < scanouts->count; i++) {
+    if (scanouts->entries[i].id != header->session_id) continue;
+    config.width = scanouts->entries[i].width;
+    config.height = scanouts->entries[i].height;
+    config.framerate_num = scanouts->entries[i].refresh_mhz;
+    config.framerate_den = 1000;
+  }
+  config.profile = 66;
+  config.realtime = 1;
+  guint8 payload[HXFR_CONFIG_SIZE];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_config_write(&writer, &config);
+  send_message(peer, hxfr_message(HXFR_CONFIG_RESP, header->session_id, payload, sizeof payload));
+}
+
+static void on_enable_scanout(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  HxfrEnableScanout enable;
+  if (!hxfr_enable_scanout_parse(reader, &enable)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed ENABLE_SCANOUT");
+    return;
+  }
+  /* the displays that exist so far have no outputs to connect */
+  guint8 payload[HXFR_SCANOUT_RESP_SIZE];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_scanout_resp_write(&writer, &(HxfrScanoutResp){.scanout_id = enable.scanout_id, .success = FALSE});
+  send_message(peer, hxfr_message(HXFR_SCANOUT_RESP, header->session_id, payload, sizeof payload));
+}
+
+static void on_frame_request(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  HxfrFrameRequest request;
+  if (!hxfr_frame_request_parse(reader, &request)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed FRAME_REQUEST");
+  } else if (subscription_of(peer, header)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "FRAME_REQUEST on a session that is a subscription");
+  } else if (request.resource_id != 0) {
+    send_error(peer, header->session_id, HXFR_ERR_RESOURCE_NOT_FOUND,
+               "this display has no resource table: ask for resource 0 or SUBSCRIBE");
+  } else {
+    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED,
+               "this daemon encodes scanouts and not requests: SUBSCRIBE instead");
+  }
+}
+
+static void on_stats_req(Peer *peer, const HxfrHeader *header) {
+  g_autofree char *json = stats_json(peer->service->hub, peer->service->vm_name, peer->service->server_name);
+  send_message(peer, hxfr_message(HXFR_STATS, header->session_id, json, MIN(strlen(json), HXFR_MAX_TEXT)));
+}
+
+static gboolean dispatch(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  switch (header->type) {
+  case HXFR_HELLO:
+    return on_hello(peer, header, reader);
+  case HXFR_PING:
+    send_message(peer, hxfr_message(HXFR_PONG, header->session_id, reader->data, reader->size));
+    return TRUE;
+  case HXFR_PONG:
+    return TRUE;
+  case HXFR_SUBSCRIBE:
+    return on_subscribe(peer, header, reader);
+  case HXFR_UNSUBSCRIBE:
+    on_unsubscribe(peer, header);
+    return TRUE;
+  case HXFR_KEYFRAME_REQ:
+    on_keyframe_req(peer, header);
+    return TRUE;
+  case HXFR_CONFIG_REQ:
+    on_config_req(peer, header, reader);
+    return TRUE;
+  case HXFR_ENABLE_SCANOUT:
+    on_enable_scanout(peer, header, reader);
+    return TRUE;
+  case HXFR_DISABLE_SCANOUT:
+    return TRUE; /* version 1 has no answer to it */
+  case HXFR_FRAME_REQUEST:
+    on_frame_request(peer, header, reader);
+    return TRUE;
+  case HXFR_STATS_REQ:
+    on_stats_req(peer, header);
+    return TRUE;
+  default:
+    stats_count("peer.unknown-messages");
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a message of unknown type was skipped");
+    return TRUE;
+  }
+}
+
+gboolean peer_receive(Peer *peer, const HxfrHeader *header, const guint8 *payload) {
+  peer->heard_us = g_get_monotonic_time();
+  stats_count("peer.messages");
+  if (!peer->admitted && header->type != HXFR_HELLO && header->type != HXFR_PING) {
+    stats_count("peer.wrong-token");
+    send_error(peer, header->session_id, HXFR_ERR_DENIED,
+               "a token is needed here: send HELLO with the one in frameliftd's token file first");
+    return FALSE;
+  }
+  ByteReader reader;
+  byte_reader_init(&reader, payload, header->payload_size);
+  gboolean go_on = dispatch(peer, header, &reader);
+  if (peer->overflowed) stats_count("peer.cut-off-overflow");
+  return go_on && !peer->overflowed;
+}
+
+void peer_broken(Peer *peer, FramingResult result, const HxfrHeader *header) {
+  stats_count("peer.broken-streams");
+  g_autofree char *text =
+      result == FRAMING_TOO_LARGE
+          ? g_strdup_printf("%s of %u bytes: at most %u are taken; closing", hxfr_type_name(header->type),
+                            header->payload_size, hxfr_max_payload(header->type))
+          : g_strdup_printf("%s; closing", framing_result_text(result));
+  send_error(peer, 0, HXFR_ERR_INVALID_MESSAGE, text);
+}
+
+void peer_idr_wanted(Peer *peer, guint32 scanouts) {
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) {
+    if ((scanouts >> i & 1) && peer->subscriptions[i]) hub_want_idr_after_lag(peer->subscriptions[i]);
+  }
+}
+
+const char *peer_overdue(Peer *peer, gint64 now_us) {
+  if (outbox_stalled_us(peer->outbox, now_us) > PEER_STALL_US) {
+    stats_count("peer.cut-off-stalled");
+    return "it took nothing for 30 s";
+  }
+  if (peer->version >= HXFR_VERSION && now_us - peer->heard_us > PEER_SILENCE_US) {
+    stats_count("peer.cut-off-silent");
+    return "it said nothing for 15 s, not even PING";
+  }
+  return NULL;
+}
