@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/options.h"
+
+#include "framelift-config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char SUMMARY[] =
+    "Shows a virtual machine's screen in a browser, and to any program that speaks HXFR.\n"
+    "\n"
+    "  frameliftd --display qemu:/run/vm1/qmp.sock --http 127.0.0.1:8080\n"
+    "  frameliftd --display test:1920x1080@60,scene=cube --listen unix:/tmp/test.sock";
+
+static const char DESCRIPTION[] =
+    "Displays:\n"
+    "  qemu:QMP-SOCKET   a QEMU started with -display dbus,p2p=yes -qmp unix:QMP-SOCKET,server=on,wait=off\n"
+    "  test[:WxH[@FPS]][,scene=idle|cursor|typing|scroll|cube|video|drag][,barcode][,scanouts=N]\n"
+    "\n"
+    "Addresses:\n"
+    "  unix:/path             only this user can connect\n"
+    "  tcp:HOST:PORT          a peer must send the token\n"
+    "  tcp:127.0.0.1:PORT,v1  open to every program and every guest on this machine, for version 1 peers, which\n"
+    "                         cannot send one\n"
+    "\n"
+    "Exit status: 0 normal, 1 failure, 2 wrong usage.";
+
+typedef struct {
+  char *display;
+  char **listen;
+  char *http;
+  char **http_names;
+  char *token_file;
+  char *name;
+  char *encoder;
+  gint bitrate;
+  gdouble fps;
+  gboolean verbose;
+  gboolean version;
+} Raw;
+
+static void raw_clear(Raw *raw) {
+  g_free(raw->display);
+  g_strfreev(raw->listen);
+  g_free(raw->http);
+  g_strfreev(raw->http_names);
+  g_free(raw->token_file);
+  g_free(raw->name);
+  g_free(raw->encoder);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Raw, raw_clear)
+
+static gboolean usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static gboolean usage(GError **error, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, text);
+  return FALSE;
+}
+
+static gboolean check_listen(const char *text, ListenOption *option, GError **error) {
+  g_autofree char *address = g_strdup(text);
+  gboolean version_1 = g_str_has_suffix(address, ",v1");
+  if (version_1) address[strlen(address) - 3] = '\0';
+  if (!address_parse(address, &option->address, error)) return FALSE;
+  if (option->address.kind == ADDRESS_VSOCK) {
+    return usage(error, "--listen %s: vsock is not served by this version; use unix: or tcp:", text);
+  }
+  option->trust = option->address.kind == ADDRESS_UNIX ? PEER_TRUSTED : PEER_NEEDS_TOKEN;
+  if (!version_1 || option->address.kind == ADDRESS_UNIX) return TRUE;
+  if (!option->address.loopback) {
+    return usage(error, "--listen %s: ,v1 lets everybody in without a token, so it is for loopback addresses only", text);
+  }
+  option->trust = PEER_VERSION_1;
+  return TRUE;
+}
+
+static gboolean check_http(const char *text, Options *options, GError **error) {
+  g_autofree char *as_tcp = g_strconcat("tcp:", text, NULL);
+  g_autoptr(GError) why = NULL;
+  Address address;
+  if (!address_parse(as_tcp, &address, &why)) {
+    return usage(error, "--http %s: write HOST:PORT with a numeric host or \"localhost\", such as 127.0.0.1:8080", text);
+  }
+  const char *colon = strrchr(text, ':');
+  options->http_host = g_strndup(text, (gsize)(colon - text));
+  gsize length = strlen(options->http_host);
+  if (options->http_host[0] == '[') {
+    memmove(options->http_host, options->http_host + 1, length - 2);
+    options->http_host[length - 2] = '\0';
+  }
+  options->http_port = (guint)g_ascii_strtoull(colon + 1, NULL, 10);
+  return TRUE;
+}
+
+static gboolean check_numbers(const Raw *raw, Options *options, GError **error) {
+  if (raw->bitrate < OPTIONS_MIN_BITRATE || raw->bitrate > OPTIONS_MAX_BITRATE) {
+    return usage(error, "--bitrate %d: from %d to %d kbit/s", raw->bitrate, OPTIONS_MIN_BITRATE, OPTIONS_MAX_BITRATE);
+  }
+  if (!(raw->fps >= OPTIONS_MIN_FPS && raw->fps <= OPTIONS_MAX_FPS)) {
+    return usage(error, "--fps %g: from %g to %g", raw->fps, OPTIONS_MIN_FPS, OPTIONS_MAX_FPS);
+  }
+  options->bitrate = (guint64)raw->bitrate * 1000;
+  options->fps = raw->fps;
+  return TRUE;
+}
+
+static gboolean check(Raw *raw, Options *options, GError **error) {
+  if (!raw->display) return usage(error, "--display is missing: qemu:QMP-SOCKET or test");
+  if (!raw->listen && !raw->http) return usage(error, "nothing to serve: give --http HOST:PORT or --listen ADDRESS");
+  for (guint i = 0; raw->listen && raw->listen[i]; i++) {
+    ListenOption option;
+    if (!check_listen(raw->listen[i], &option, error)) return FALSE;
+    g_array_append_val(options->listen, option);
+  }
+  if (raw->http && !check_http(raw->http, options, error)) return FALSE;
+  options->encoder = encoder_by_name(raw->encoder ? raw->encoder : "auto");
+  if (!options->encoder) return usage(error, "--encoder %s: auto, x264 or null", raw->encoder);
+  if (raw->name && (strlen(raw->name) > 64 || strchr(raw->name, '/') || raw->name[0] == '\0')) {
+    return usage(error, "--name: 1 to 64 bytes without a slash");
+  }
+  if (!check_numbers(raw, options, error)) return FALSE;
+  options->display = g_steal_pointer(&raw->display);
+  options->http_names = g_steal_pointer(&raw->http_names);
+  options->token_file = g_steal_pointer(&raw->token_file);
+  options->name = raw->name ? g_steal_pointer(&raw->name) : g_strdup("vm");
+  options->verbose = raw->verbose;
+  return TRUE;
+}
+
+OptionsResult options_parse(Options *options, int argc, char **argv, GError **error) {
+  g_auto(Raw) raw = {.bitrate = 10000, .fps = 60};
+  *options = (Options){.listen = g_array_new(FALSE, FALSE, sizeof(ListenOption))};
+  const GOptionEntry entries[] = {
+      {"display", 'd', 0, G_OPTION_ARG_STRING, &raw.display, "Whose screen", "DISPLAY"},
+      {"http", 0, 0, G_OPTION_ARG_STRING, &raw.http, "Serve the page there; port 0: any", "HOST:PORT"},
+      {"http-name", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw.http_names, "A further host name of the page (repeatable)",
+       "NAME"},
+      {"listen", 'l', 0, G_OPTION_ARG_STRING_ARRAY, &raw.listen, "Serve HXFR there (repeatable)", "ADDRESS"},
+      {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &raw.token_file, "The token; made if there is none", "FILE"},
+      {"name", 0, 0, G_OPTION_ARG_STRING, &raw.name, "The VM's name, for people (vm)", "NAME"},
+      {"encoder", 0, 0, G_OPTION_ARG_STRING, &raw.encoder, "auto, x264 or null (auto)", "NAME"},
+      {"bitrate", 0, 0, G_OPTION_ARG_INT, &raw.bitrate, "Ceiling of a stream (10000)", "KBIT/S"},
+      {"fps", 0, 0, G_OPTION_ARG_DOUBLE, &raw.fps, "Ceiling of the frame rate (60)", "N"},
+      {"verbose", 'v', 0, G_OPTION_ARG_NONE, &raw.verbose, "Log every step", NULL},
+      {"version", 0, 0, G_OPTION_ARG_NONE, &raw.version, "Print the version", NULL},
+      {NULL},
+  };
+  g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+  g_option_context_add_main_entries(context, entries, NULL);
+  g_option_context_set_summary(context, SUMMARY);
+  g_option_context_set_description(context, DESCRIPTION);
+  g_option_context_set_help_enabled(context, FALSE);
+  for (int i = 1; i < argc; i++) {
+    if (!g_str_equal(argv[i], "--help") && !g_str_equal(argv[i], "-h")) continue;
+    g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+    fputs(help, stdout);
+    return OPTIONS_EXIT;
+  }
+  if (!g_option_context_parse(context, &argc, &argv, error)) return OPTIONS_USAGE;
+  if (raw.version) {
+    printf("frameliftd %s\n", FRAMELIFT_VERSION);
+    return OPTIONS_EXIT;
+  }
+  if (argc > 1) {
+    usage(error, "\"%s\" is no option", argv[1]);
+    return OPTIONS_USAGE;
+  }
+  return check(&raw, options, error) ? OPTIONS_RUN : OPTIONS_USAGE;
+}
+
+void options_finish(Options *options) {
+  g_free(options->display);
+  g_array_unref(options->listen);
+  g_free(options->http_host);
+  g_strfreev(options->http_names);
+  g_free(options->token_file);
+  g_free(options->name);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "common/net/address.h"
+#include "host/encode/encoder.h"
+#include "stream/peer.h"
+
+/* frameliftd's command line, as far as it can be checked without doing anything. */
+
+#define OPTIONS_MIN_FPS 1.0
+#define OPTIONS_MAX_FPS 240.0
+/* kbit/s: what is less shows nothing, what is more no link that needs a codec. */
+#define OPTIONS_MIN_BITRATE 100
+#define OPTIONS_MAX_BITRATE 1000000
+
+typedef struct {
+  Address address;
+  PeerTrust trust;
+} ListenOption;
+
+typedef struct {
+  char *display; /* as given: "test:…", "qemu:…" */
+  GArray *listen; /* of ListenOption */
+  char *http_host; /* NULL: no HTTP */
+  guint http_port;
+  char **http_names;
+  char *token_file; /* NULL: the default place */
+  char *name;       /* the VM's, for people */
+  const EncoderInterface *encoder;
+  guint64 bitrate; /* bit/s */
+  gdouble fps;
+  gboolean verbose;
+} Options;
+
+typedef enum {
+  OPTIONS_RUN,
+  OPTIONS_EXIT, /* --help or --version: it has been printed */
+  OPTIONS_USAGE, /* *error says what is wrong */
+} OptionsResult;
+
+OptionsResult options_parse(Options *options, int argc, char **argv, GError **error);
+void options_finish(Options *options);
