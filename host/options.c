@@ -134,6 +134,7 @@ static gboolean check(Raw *raw, Options *options, GError **error) {
 
 OptionsResult options_parse(Options *options, int argc, char **argv, GError **error) {
   g_auto(Raw) raw = {.bitrate = 10000, .fps = 60};
+  g_set_prgname("frameliftd");
   *options = (Options){.listen = g_array_new(FALSE, FALSE, sizeof(ListenOption))};
   const GOptionEntry entries[] = {
       {"display", 'd', 0, G_OPTION_ARG_STRING, &raw.display, "Whose screen", "DISPLAY"},

@@ -127,6 +127,13 @@ static HxfrScanout *find_scanout(Hub *hub, guint id) {
   return NULL;
 }
 
+gboolean hub_has_scanout(const Hub *hub, guint scanout) {
+  for (guint i = 0; i < hub->scanouts.count; i++) {
+    if (hub->scanouts.entries[i].id == scanout) return TRUE;
+  }
+  return hub->scanouts.count == 0 && scanout == 0;
+}
+
 void hub_set_scanout(Hub *hub, const HxfrScanout *scanout) {
   g_assert(scanout->id < HXFR_MAX_SCANOUTS);
   HxfrScanout *known = find_scanout(hub, scanout->id);
@@ -244,7 +251,7 @@ static void start_source(Stream *stream) {
 }
 
 HubSubscription *hub_subscribe(Hub *hub, guint scanout, Outbox *outbox, guint version, HubWake wake, gpointer data) {
-  if (scanout >= HXFR_MAX_SCANOUTS || !find_scanout(hub, scanout)) return NULL;
+  if (scanout >= HXFR_MAX_SCANOUTS || !hub_has_scanout(hub, scanout)) return NULL;
   Stream *stream = &hub->streams[scanout];
   HubSubscription *subscription = g_new0(HubSubscription, 1);
   subscription->stream = stream;

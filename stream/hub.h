@@ -64,7 +64,11 @@ HxfrDisplayState hub_state(const Hub *hub, const char **text); /* text borrowed 
 void hub_watch(Hub *hub, HubWatch watch, gpointer data);
 void hub_unwatch(Hub *hub, HubWatch watch, gpointer data);
 
-/* NULL if the scanout does not exist. Opens the outbox's lane; access units come from the next IDR on, which is asked
+/* Whether it can be subscribed. As long as the display has named none, scanout 0 can: every VM has it, and who comes early
+ * waits for it as for a dark one. */
+gboolean hub_has_scanout(const Hub *hub, guint scanout);
+
+/* NULL if hub_has_scanout() says no. Opens the outbox's lane; access units come from the next IDR on, which is asked
  * for. version: the peer's, 1 or 2. `wake` is called after each push. */
 HubSubscription *hub_subscribe(Hub *hub, guint scanout, Outbox *outbox, guint version, HubWake wake, gpointer data);
 void hub_unsubscribe(HubSubscription *subscription); /* frees it; NULL is legal */

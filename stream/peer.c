@@ -165,9 +165,7 @@ static gboolean on_subscribe(Peer *peer, const HxfrHeader *header, ByteReader *r
     send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "SUBSCRIBE of a scanout that is subscribed already");
     return TRUE;
   }
-  const HxfrScanouts *scanouts = hub_scanouts(peer->service->hub);
-  gboolean exists = FALSE;
-  for (guint i = 0; i < scanouts->count; i++) exists |= scanouts->entries[i].id == scanout;
+  gboolean exists = hub_has_scanout(peer->service->hub, scanout);
   guint8 payload[HXFR_SUBSCRIBE_RESP_SIZE];
   ByteWriter writer;
   byte_writer_init(&writer, payload, sizeof payload);

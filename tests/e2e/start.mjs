@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/** How programs start, refuse and say why; who is let in over TCP. */
+
+import assert from 'node:assert/strict';
+import { chmod, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import test from 'node:test';
+
+import { Daemon } from '../lib/daemon.mjs';
+import { HxfrClient, Type } from '../lib/hxfr-client.mjs';
+import { framelift, run, stats, temporaryFolder, until } from '../lib/programs.mjs';
+
+const DISPLAY = ['--display', 'test:640x360@30,scene=cube'];
+
+/** One clear line on stderr, and the exit status. */
+async function refuses(args, code, pattern) {
+  const result = await run('host/frameliftd', args);
+  assert.equal(result.code, code, `${args.join(' ')}: ${result.stderr}`);
+  const lines = result.stderr.split('\n').filter((line) => line.startsWith('frameliftd: '));
+  assert.equal(lines.length, 1, result.stderr);
+  assert.match(lines[0], pattern);
+}
+
+test('--help and --version', async () => {
+  const help = await run('host/frameliftd', ['--help']);
+  assert.equal(help.code, 0);
+  for (const option of ['--display', '--listen', '--http', '--encoder', '--bitrate', '--fps', '--token-file']) {
+    assert.ok(help.stdout.includes(option), option);
+  }
+  assert.match((await run('host/frameliftd', ['--version'])).stdout, /^frameliftd \d+\.\d+\.\d+$/m);
+  assert.match((await framelift('--help')).stdout, /probe[^]*record[^]*stats/);
+});
+
+test('wrong usage: exit 2, and what is wrong', async (t) => {
+  const folder = await temporaryFolder(t);
+  const listen = ['--listen', `unix:${join(folder, 's')}`];
+  await refuses([], 2, /--display is missing/);
+  await refuses([...DISPLAY], 2, /nothing to serve/);
+  await refuses([...DISPLAY, ...listen, '--encoder', 'foo'], 2, /--encoder foo: auto, x264 or null/);
+  await refuses([...DISPLAY, ...listen, '--bitrate', '1'], 2, /from 100 to/);
+  await refuses([...DISPLAY, ...listen, '--fps', '0'], 2, /--fps 0/);
+  await refuses([...DISPLAY, '--listen', 'foo'], 2, /of no known kind/);
+  await refuses([...DISPLAY, '--listen', 'tcp:0.0.0.0:1,v1'], 2, /loopback addresses only/);
+  await refuses([...DISPLAY, '--http', 'example.org:80'], 2, /numeric host/);
+  await refuses([...DISPLAY, ...listen, '--nonsense'], 2, /nonsense/);
+  assert.equal((await framelift('record', 'unix:/tmp/x')).code, 2);
+  assert.equal((await framelift('probe')).code, 2);
+});
+
+test('failures at start: exit 1, one line with what, on what, why, and what to do', async (t) => {
+  const folder = await temporaryFolder(t);
+  const token = ['--token-file', join(folder, 'token')];
+  await refuses([...DISPLAY, ...token, '--listen', `unix:${folder}/none/s`], 1, /none\/s: .*make its folder first/);
+  await refuses(['--display', 'test:1x1', ...token, '--listen', `unix:${folder}/s`], 1, /1x1/);
+  await refuses(['--display', 'film', ...token, '--listen', `unix:${folder}/s`], 1, /--display film/);
+  await writeFile(join(folder, 'open-token'), 'a'.repeat(32));
+  await chmod(join(folder, 'open-token'), 0o644);
+  await refuses([...DISPLAY, '--token-file', join(folder, 'open-token'), '--http', '127.0.0.1:0'], 1, /chmod 600/);
+  const busy = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => busy.once('listening', resolve));
+  t.after(() => busy.close());
+  const port = busy.address().port;
+  await refuses([...DISPLAY, ...token, '--http', `127.0.0.1:${port}`], 1, /another program has that port/);
+  await refuses([...DISPLAY, ...token, '--listen', `tcp:127.0.0.1:${port}`], 1, /another program listens there/);
+});
+
+test('F02: a stale socket file is replaced, a live one refused, any other file left alone', async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 's.sock');
+  const args = [...DISPLAY, '--listen', `unix:${path}`, '--token-file', join(folder, 'token')];
+  const first = await Daemon.start(args);
+  t.after(() => first.stop());
+  await until('it listens', () => stats(`unix:${path}`).catch(() => null));
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  await refuses(args, 1, /another program listens there/);
+  assert.ok(await stats(`unix:${path}`), 'the first is still there');
+
+  await first.stop('SIGKILL');
+  assert.ok((await stat(path)).isSocket(), 'killed: it leaves its file');
+  const second = await Daemon.start(args);
+  t.after(() => second.stop());
+  await until('it listens in its place', () => stats(`unix:${path}`).catch(() => null));
+  assert.match(second.stderr, /replacing the socket file/);
+  assert.deepEqual(await second.stop(), { code: 0, signal: null });
+  await assert.rejects(stat(path), 'an orderly end removes it');
+
+  await writeFile(path, 'precious');
+  await refuses(args, 1, /no socket is in the way/);
+});
+
+test('TCP needs the token, right and first; ,v1 does not, and says what that means', async (t) => {
+  const folder = await temporaryFolder(t);
+  const tokenFile = join(folder, 'token');
+  const listen = ['--listen', 'tcp:127.0.0.1:0', '--listen', 'tcp:127.0.0.1:0,v1'];
+  const daemon = await Daemon.start([...DISPLAY, ...listen, '--token-file', tokenFile]);
+  t.after(() => daemon.stop());
+  const ports = await until('both listen', () => {
+    const found = [...daemon.stderr.matchAll(/listening on tcp:127\.0\.0\.1:(\d+)/g)].map((m) => Number(m[1]));
+    return found.length === 2 && found;
+  });
+  assert.match(daemon.stderr, /without a token: every program on this machine, and every guest/);
+  const address = `tcp:127.0.0.1:${ports[0]}`;
+  await until('the display runs', async () => (await framelift('probe', address, '--token-file', tokenFile)).code === 0);
+
+  const without = await framelift('probe', address);
+  assert.equal(without.code, 1);
+  assert.match(without.stdout, /FAIL +version[^]*ERROR -7 \(denied\): a token is needed here/);
+  await writeFile(join(folder, 'wrong'), '0'.repeat(32));
+  const wrong = await framelift('probe', address, '--token-file', join(folder, 'wrong'));
+  assert.match(wrong.stdout, /the token is wrong/);
+  const rude = await HxfrClient.open({ port: ports[0] });
+  t.after(() => rude.close());
+  await assert.rejects(rude.subscribe());
+  assert.equal(rude.messages.find((m) => m.type === Type.ERROR).code, -7);
+
+  const old = await HxfrClient.open({ port: ports[1] });
+  t.after(() => old.close());
+  assert.equal((await old.subscribe()).success, true);
+  assert.ok((await stats(`tcp:127.0.0.1:${ports[1]}`)).counters['peer.wrong-token'] >= 3);
+});
+
+test('probe names the silent hop: nothing there, nobody answers (F03), garbage, a stale file', async (t) => {
+  const folder = await temporaryFolder(t);
+  const gone = await framelift('probe', `unix:${folder}/none`);
+  assert.equal(gone.code, 1);
+  assert.match(gone.stdout, /FAIL +connect[^]*is frameliftd running[^]*"connect" is where it ends/);
+
+  const listen = (answer) =>
+    new Promise((resolve) => {
+      const server = createServer(answer).listen(0, '127.0.0.1', () => resolve(server));
+      t.after(() => server.close());
+    });
+  const silent = await listen((socket) => t.after(() => socket.destroy()));
+  const dead = await framelift('probe', `tcp:127.0.0.1:${silent.address().port}`);
+  assert.match(dead.stdout, /FAIL +PING[^]*a proxy in front of a dead daemon/);
+  const garbage = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const wrong = await framelift('probe', `tcp:127.0.0.1:${garbage.address().port}`);
+  assert.match(wrong.stdout, /FAIL +PING[^]*Invalid message magic/);
+
+  const args = [...DISPLAY, '--listen', `unix:${folder}/s`, '--token-file', join(folder, 'token')];
+  const daemon = await Daemon.start(args);
+  await until('it listens', () => stats(`unix:${folder}/s`).catch(() => null));
+  await daemon.stop('SIGKILL');
+  assert.match((await framelift('probe', `unix:${folder}/s`)).stdout, /FAIL +connect[^]*a stale socket file/);
+});
+
+test('probe of an old host: PING without payload, no answer to HELLO, SUBSCRIBE answered, silence', async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'old');
+  const { message } = await import('../../web/page/hxfr.js');
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      // the field's host: skips what it does not know, answers PONG without payload
+      for (let at = 0; at + 12 <= bytes.length; at += 12 + bytes.readUInt32LE(at + 8)) {
+        const [type, session] = [bytes[at + 4], bytes.readUInt16LE(at + 6)];
+        if (type === 0x10) socket.write(message(0x11, session));
+        if (type === 0x30) socket.write(message(0x31, session, Buffer.from([0, 0, 0, 0, 1, 0, 0, 0])));
+      }
+    });
+  }).listen(path);
+  t.after(() => server.close());
+  await new Promise((resolve) => server.once('listening', resolve));
+  const result = await framelift('probe', `unix:${path}`);
+  assert.equal(result.code, 1);
+  assert.match(result.stdout, /^ok +version.*1 \(no HELLO/m);
+  assert.match(result.stdout, /FAIL +first answer[^]*accepted and sends no picture/);
+});
