@@ -46,6 +46,16 @@ typedef struct {
 
 typedef struct Display Display;
 
+/* Why a resource cannot be read. */
+typedef enum {
+  DISPLAY_READ_OK,
+  DISPLAY_READ_NOT_FOUND,  /* no such resource, or none any more */
+  DISPLAY_READ_NO_BACKING, /* it has no memory to read */
+} DisplayRead;
+
+/* frame: the resource's whole picture, borrowed for the call; NULL unless DISPLAY_READ_OK. On the display's thread. */
+typedef void (*DisplayReadDone)(DisplayRead result, const Frame *frame, gpointer data);
+
 typedef struct {
   const char *name;
   /* What can be refused at once (a malformed setting, no memory) is refused here; what can only fail later is told
@@ -53,6 +63,13 @@ typedef struct {
   gboolean (*start)(Display *display, GError **error);
   void (*stop)(Display *display);    /* blocks until its thread has ended; the sink is not called after */
   void (*destroy)(Display *display); /* a stopped one */
+
+  /* NULL where the display has no resource table. Any thread; reads on the display's own, calls `done` there exactly once
+   * (before stop() returns at the latest), and holds the resource meanwhile. */
+  void (*read_resource)(Display *display, guint32 resource_id, DisplayReadDone done, gpointer data);
+  /* NULL where outputs cannot be plugged. Any thread. Connects or resizes an output (not 0, the boot display), or disconnects
+   * it where `connected` is FALSE; FALSE if there is no such output. The sink hears of it when the guest has followed. */
+  gboolean (*set_output)(Display *display, guint id, gboolean connected, guint width, guint height, guint refresh_mhz);
 } DisplayInterface;
 
 /* The head of each implementation's own struct. */
