@@ -127,6 +127,14 @@ static void take_note(Client *client, const Message *message) {
   }
 }
 
+/* A version 1 host may say that it does not know HELLO, and answers the PING behind it all the same. */
+static gboolean is_unknown_type(const Client *client, const Message *message) {
+  ByteReader reader;
+  HxfrError said;
+  reader_of(message, &reader);
+  return client->negotiating && hxfr_error_parse(&reader, &said) && said.code == HXFR_ERR_INVALID_MESSAGE;
+}
+
 /* Receives until `type` comes; ERROR on the way is the answer. */
 static gboolean wait_for_type(Client *client, guint8 type, guint8 or_type, Message *message, GError **error) {
   gint64 deadline = g_get_monotonic_time() + (gint64)CLIENT_TIMEOUT_MS * 1000;
@@ -134,7 +142,7 @@ static gboolean wait_for_type(Client *client, guint8 type, guint8 or_type, Messa
     gint64 left = (deadline - g_get_monotonic_time()) / 1000;
     if (!client_receive(client, message, (guint)MAX(left, 0), error)) return FALSE;
     if (message->header.type == type || message->header.type == or_type) return TRUE;
-    if (message->header.type == HXFR_ERROR) return fail_with(message, error);
+    if (message->header.type == HXFR_ERROR && !is_unknown_type(client, message)) return fail_with(message, error);
     take_note(client, message);
   }
 }
@@ -153,11 +161,12 @@ gboolean client_negotiate(Client *client, const char *token, GError **error) {
   byte_writer_init(&writer, payload, sizeof payload);
   hxfr_hello_write(&writer, &hello);
   Message message;
-  if (!client_send(client, HXFR_HELLO, 0, payload, writer.position, error) ||
-      !client_send(client, HXFR_PING, 0, NULL, 0, error) ||
-      !wait_for_type(client, HXFR_WELCOME, HXFR_PONG, &message, error)) {
-    return FALSE;
-  }
+  client->negotiating = TRUE;
+  gboolean answered = client_send(client, HXFR_HELLO, 0, payload, writer.position, error) &&
+                      client_send(client, HXFR_PING, 0, NULL, 0, error) &&
+                      wait_for_type(client, HXFR_WELCOME, HXFR_PONG, &message, error);
+  client->negotiating = FALSE;
+  if (!answered) return FALSE;
   if (message.header.type == HXFR_PONG) return TRUE;
   ByteReader reader;
   reader_of(&message, &reader);

@@ -16,6 +16,7 @@ typedef struct {
   Address address;
   int fd;
   guint version; /* 1 until client_negotiate() found better */
+  gboolean negotiating;
   HxfrWelcome welcome;
   HxfrScanouts scanouts;
   guint32 state;

@@ -56,6 +56,7 @@ static gboolean start_display(Daemon *daemon, GError **error) {
       .vm_name = options->name,
       .token = daemon->token,
       .server_name = "frameliftd " FRAMELIFT_VERSION,
+      .max_bitrate = options->bitrate,
   };
   peer_service_init(&daemon->service);
   return displays_start(daemon->displays, daemon->hub, error);

@@ -41,7 +41,7 @@ static char *make(const char *path, GError **error) {
 }
 
 char *token_load(const char *path, GError **error) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its writer */
   if (fd < 0 && errno == ENOENT) return make(path, error);
   if (fd < 0) return fail(error, path, "cannot open it", errno);
   struct stat info;
@@ -51,6 +51,8 @@ char *token_load(const char *path, GError **error) {
   int code = errno;
   close(fd);
   if (!known || size < 0) return fail(error, path, "cannot read it", code);
+  if (!S_ISREG(info.st_mode)) return refuse(error, path, "is no plain file");
+  if (info.st_uid != geteuid() && geteuid() != 0) return refuse(error, path, "belongs to another user");
   if (info.st_mode & 077) return refuse(error, path, "may be read by others: run chmod 600 on it");
   text[strcspn(text, "\r\n")] = '\0';
   gsize length = strlen(text);

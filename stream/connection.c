@@ -27,6 +27,7 @@ struct Connection {
   OutboxItem item; /* being written */
   gsize written;   /* of the item */
   gboolean has_item;
+  gboolean paused; /* answers pile up: what is in `framing`, and what the peer sends, waits */
   gint64 closing_us; /* no more is read; closes when the outbox is empty, or at this time */
   ConnectionClosed closed;
   gpointer data;
@@ -104,13 +105,15 @@ static void close_after_flush(Connection *connection) {
   wake(connection);
 }
 
-/* TRUE: go on reading. */
+/* TRUE: go on, unless `paused` was set. */
 static gboolean handle_messages(Connection *connection) {
   HxfrHeader header;
   const guint8 *payload;
   FramingResult result;
   while ((result = framing_next(&connection->framing, &header, &payload)) == FRAMING_MESSAGE) {
     if (!peer_receive(connection->peer, &header, payload)) return FALSE;
+    connection->paused = outbox_is_congested(connection->outbox);
+    if (connection->paused) return TRUE;
   }
   if (result == FRAMING_NEED_MORE) return TRUE;
   peer_broken(connection->peer, result, &header);
@@ -134,8 +137,23 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data) {
       close_after_flush(connection);
       return G_SOURCE_REMOVE;
     }
+    if (connection->paused) {
+      stats_count("connection.pauses");
+      clear_source(&connection->readable);
+      return G_SOURCE_REMOVE;
+    }
   }
   return G_SOURCE_CONTINUE;
+}
+
+/* The answers are out: goes on with what had come, then with the socket. */
+static void resume(Connection *connection) {
+  connection->paused = FALSE;
+  if (!handle_messages(connection)) {
+    close_after_flush(connection);
+  } else if (!connection->paused) {
+    connection->readable = watch(connection, G_IO_IN, on_readable);
+  }
 }
 
 /* The parts of the item that are still to be written. */
@@ -198,6 +216,7 @@ static gboolean on_writable(gint fd, GIOCondition condition, gpointer data) {
     if (!connection->has_item && !next_item(connection)) {
       clear_source(&connection->writable);
       if (connection->closing_us) finish(connection);
+      else if (connection->paused) resume(connection);
       return G_SOURCE_REMOVE;
     }
     WriteResult result = write_item(connection, &total);

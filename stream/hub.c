@@ -131,7 +131,7 @@ gboolean hub_has_scanout(const Hub *hub, guint scanout) {
   for (guint i = 0; i < hub->scanouts.count; i++) {
     if (hub->scanouts.entries[i].id == scanout) return TRUE;
   }
-  return hub->scanouts.count == 0 && scanout == 0;
+  return hub->scanouts.count == 0 && scanout == 0 && hub->state != HXFR_STATE_RUNNING;
 }
 
 void hub_set_scanout(Hub *hub, const HxfrScanout *scanout) {
@@ -167,11 +167,14 @@ guint hub_subscriber_count(const Hub *hub, guint scanout) {
 /* What the subscribers of now ask of the source; tells it where that is something new. */
 static void update_demand(Stream *stream, gboolean hold) {
   HubDemand demand = {.hold = hold};
+  gboolean unlimited = FALSE; /* who wishes nothing wants all there is */
   for (guint i = 0; i < stream->subscriptions->len; i++) {
     const HubSubscription *subscription = g_ptr_array_index(stream->subscriptions, i);
+    unlimited |= subscription->bitrate == 0;
     demand.bitrate = MAX(demand.bitrate, subscription->bitrate);
     if (subscription->version < HXFR_VERSION) demand.keep_alive_hz = HUB_KEEP_ALIVE_HZ;
   }
+  if (unlimited) demand.bitrate = 0;
   if (memcmp(&demand, &stream->demand, sizeof demand) == 0) return;
   stream->demand = demand;
   stream->hub->source->demand(stream->hub->source_data, stream->scanout, &demand);
@@ -181,7 +184,7 @@ static void update_demand(Stream *stream, gboolean hold) {
 static gboolean all_behind(const Stream *stream) {
   for (guint i = 0; i < stream->subscriptions->len; i++) {
     const HubSubscription *subscription = g_ptr_array_index(stream->subscriptions, i);
-    if (outbox_backlog(subscription->outbox, stream->scanout) < HUB_HOLD_BACKLOG) return FALSE;
+    if (!outbox_is_behind(subscription->outbox, stream->scanout, HUB_HOLD_BACKLOG)) return FALSE;
   }
   return stream->subscriptions->len > 0;
 }

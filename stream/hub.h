@@ -23,7 +23,7 @@
 
 /* What a source is to do for the subscribers that it has now. */
 typedef struct {
-  guint bitrate;       /* bit/s: the highest wish; 0: nobody has one */
+  guint bitrate;       /* bit/s: the highest wish; 0: somebody has none, and takes all there is */
   guint keep_alive_hz; /* 0: nobody needs keep-alives */
   gboolean hold;       /* no subscriber takes what there is: encode nothing new until that changes */
 } HubDemand;

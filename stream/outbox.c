@@ -166,11 +166,20 @@ gboolean outbox_push_heartbeat(Outbox *outbox, guint scanout, guint64 sequence, 
   return due;
 }
 
-guint outbox_backlog(Outbox *outbox, guint scanout) {
+gboolean outbox_is_behind(Outbox *outbox, guint scanout, guint units) {
   mutex_lock(&outbox->mutex);
-  guint queued = outbox->lanes[scanout].queued;
+  const Lane *lane = &outbox->lanes[scanout];
+  gboolean behind = lane->queued >= units || lane->idr_wanted;
   mutex_unlock(&outbox->mutex);
-  return queued;
+  return behind;
+}
+
+gboolean outbox_is_congested(Outbox *outbox) {
+  mutex_lock(&outbox->mutex);
+  gboolean congested =
+      outbox->messages >= OUTBOX_CONGESTED_MESSAGES || outbox->message_bytes >= OUTBOX_CONGESTED_BYTES;
+  mutex_unlock(&outbox->mutex);
+  return congested;
 }
 
 /* With the lock held: the entry becomes the item; frees the entry. */
@@ -218,7 +227,9 @@ void outbox_item_clear(OutboxItem *item) {
 
 gint64 outbox_stalled_us(Outbox *outbox, gint64 now_us) {
   mutex_lock(&outbox->mutex);
-  gint64 stalled = g_queue_is_empty(&outbox->entries) ? 0 : now_us - outbox->progress_us;
+  gboolean waits = !g_queue_is_empty(&outbox->entries);
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) waits |= outbox->lanes[i].idr_wanted;
+  gint64 stalled = waits ? now_us - outbox->progress_us : 0;
   mutex_unlock(&outbox->mutex);
   return stalled;
 }

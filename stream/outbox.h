@@ -24,6 +24,9 @@
 /* Answers that a peer asked for and does not read; then it is cut off. */
 #define OUTBOX_MAX_MESSAGES 256u
 #define OUTBOX_MAX_MESSAGE_BYTES (1u << 20)
+/* From here on the peer is not read from. */
+#define OUTBOX_CONGESTED_MESSAGES 64u
+#define OUTBOX_CONGESTED_BYTES (256u << 10)
 
 typedef struct Outbox Outbox;
 
@@ -56,15 +59,17 @@ OutboxPush outbox_push_unit(Outbox *outbox, guint scanout, AccessUnit *unit);
 /* For version 2 lanes that got nothing since idle_us ago. TRUE if one was queued. */
 gboolean outbox_push_heartbeat(Outbox *outbox, guint scanout, guint64 sequence, gint64 now_us, gint64 idle_us);
 
-/* Units that wait in the lane: what back-pressure is made of. */
-guint outbox_backlog(Outbox *outbox, guint scanout);
+/* At least `units` wait in the lane, or it has lost them and nothing was taken since: what back-pressure is made of. */
+gboolean outbox_is_behind(Outbox *outbox, guint scanout, guint units);
+/* So many answers wait that nothing more is to be read from the peer for now. */
+gboolean outbox_is_congested(Outbox *outbox);
 
 /* The next thing to send; FALSE if there is none. Call it only when the peer takes data: in *idr_wanted it tells the
  * scanouts (a bit each) whose lane needs an IDR now that the peer reads again, each once. */
 gboolean outbox_pop(Outbox *outbox, OutboxItem *item, guint32 *idr_wanted);
 void outbox_item_clear(OutboxItem *item);
 
-/* How long something has been waiting without anything being taken; 0 when empty. Microseconds. */
+/* How long something has been waiting, or is lost, without anything being taken; else 0. Microseconds. */
 gint64 outbox_stalled_us(Outbox *outbox, gint64 now_us);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Outbox, outbox_unref)

@@ -19,6 +19,7 @@ struct Peer {
   guint version;
   gboolean admitted;
   gboolean overflowed; /* the outbox refused an answer */
+  gint64 created_us;
   gint64 heard_us;
   Outbox *outbox;
   HubSubscription *subscriptions[HXFR_MAX_SCANOUTS];
@@ -56,7 +57,10 @@ static void send_scanouts(Peer *peer) {
 static void send_state(Peer *peer) {
   const char *text;
   HxfrDisplayState state = hub_state(peer->service->hub, &text);
-  g_autofree char *cut = g_utf8_substring(text, 0, MIN(g_utf8_strlen(text, -1), (glong)PEER_TEXT_MAX / 4));
+  char cut[PEER_TEXT_MAX];
+  const char *end;
+  g_strlcpy(cut, text, sizeof cut);
+  if (!g_utf8_validate(cut, -1, &end)) cut[end - cut] = '\0'; /* the cut may be in the middle of a character */
   guint8 payload[HXFR_STATE_FIXED_SIZE + PEER_TEXT_MAX];
   ByteWriter writer;
   byte_writer_init(&writer, payload, sizeof payload);
@@ -71,9 +75,20 @@ static void on_hub_event(HubEvent event, gpointer data) {
   if (event == HUB_STATE_CHANGED) send_state(peer);
 }
 
+/* Strangers have places of their own, so that they cannot take those of peers with a token. */
+static gboolean has_room(const PeerService *service, PeerTrust trust) {
+  guint strangers = 0;
+  for (guint i = 0; i < service->peers->len; i++) {
+    const Peer *peer = g_ptr_array_index(service->peers, i);
+    if (!peer->admitted) strangers++;
+  }
+  guint others = service->peers->len - strangers;
+  return trust == PEER_NEEDS_TOKEN ? strangers < PEER_MAX_STRANGERS : others < PEER_MAX_PEERS;
+}
+
 Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const PeerTransport *transport,
                   gpointer data) {
-  if (service->peers->len >= PEER_MAX_PEERS) {
+  if (!has_room(service, trust)) {
     stats_count("peer.refused-too-many");
     return NULL;
   }
@@ -85,7 +100,7 @@ Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const
   peer->trust = trust;
   peer->version = 1;
   peer->admitted = trust != PEER_NEEDS_TOKEN;
-  peer->heard_us = g_get_monotonic_time();
+  peer->heard_us = peer->created_us = g_get_monotonic_time();
   peer->outbox = outbox_create();
   g_ptr_array_add(service->peers, peer);
   hub_watch(service->hub, on_hub_event, peer);
@@ -132,6 +147,11 @@ static gboolean on_hello(Peer *peer, const HxfrHeader *header, ByteReader *reade
     send_error(peer, header->session_id, HXFR_ERR_DENIED,
                hello.token[0] ? "the token is wrong: use the one in frameliftd's token file"
                               : "a token is needed here: give the one in frameliftd's token file");
+    return FALSE;
+  }
+  if (!peer->admitted && !has_room(peer->service, PEER_TRUSTED)) {
+    stats_count("peer.refused-too-many");
+    send_message(peer, peer_refusal());
     return FALSE;
   }
   peer->version = HXFR_VERSION;
@@ -222,7 +242,7 @@ static void on_config_req(Peer *peer, const HxfrHeader *header, ByteReader *read
     send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED, "CONFIG_REQ on a session without SUBSCRIBE");
     return;
   }
-  config.bitrate = bitrate_of(peer, config.bitrate);
+  config.bitrate = (guint32)MIN(bitrate_of(peer, config.bitrate), peer->service->max_bitrate);
   hub_wish_bitrate(subscription, config.bitrate);
   if (peer->version < HXFR_VERSION) return;
   /* what applies: the wish for a bit rate; size, rate and profile are the scanout's and the stream's */
@@ -335,8 +355,8 @@ void peer_broken(Peer *peer, FramingResult result, const HxfrHeader *header) {
   stats_count("peer.broken-streams");
   g_autofree char *text =
       result == FRAMING_TOO_LARGE
-          ? g_strdup_printf("%s of %u bytes: at most %u are taken; closing", hxfr_type_name(header->type),
-                            header->payload_size, hxfr_max_payload(header->type))
+          ? g_strdup_printf("%s of %u bytes: more than is taken here; closing", hxfr_type_name(header->type),
+                            header->payload_size)
           : g_strdup_printf("%s; closing", framing_result_text(result));
   send_error(peer, 0, HXFR_ERR_INVALID_MESSAGE, text);
 }
@@ -351,6 +371,10 @@ const char *peer_overdue(Peer *peer, gint64 now_us) {
   if (outbox_stalled_us(peer->outbox, now_us) > PEER_STALL_US) {
     stats_count("peer.cut-off-stalled");
     return "it took nothing for 30 s";
+  }
+  if (!peer->admitted && now_us - peer->created_us > PEER_STRANGER_US) {
+    stats_count("peer.cut-off-stranger");
+    return "it sent no token for 5 s";
   }
   if (peer->version >= HXFR_VERSION && now_us - peer->heard_us > PEER_SILENCE_US) {
     stats_count("peer.cut-off-silent");

@@ -32,11 +32,15 @@ typedef struct {
   const char *vm_name;
   const char *token;       /* compared in constant time */
   const char *server_name; /* "frameliftd 0.1.0" */
+  guint64 max_bitrate;     /* bit/s: the ceiling that no wish goes above */
   GPtrArray *peers;        /* of Peer; peer_service_init() */
 } PeerService;
 
 /* 32 connections of a VM: every viewer, recorder and element at once, and a bound on what a token's holder can take. */
 #define PEER_MAX_PEERS 32u
+/* Of those, so many may still owe their token, and for so long: whoever only opens sockets keeps nobody out. */
+#define PEER_MAX_STRANGERS 8u
+#define PEER_STRANGER_US (5 * G_USEC_PER_SEC)
 /* A version 2 peer sends a PING each second; one that is silent this long is gone, whatever its socket says (F03). */
 #define PEER_SILENCE_US (15 * G_USEC_PER_SEC)
 /* A peer that takes nothing for this long is cut off. */
@@ -45,7 +49,7 @@ typedef struct {
 void peer_service_init(PeerService *service);
 void peer_service_finish(PeerService *service);
 
-/* `kind` names the transport in stats and logs ("unix", "tcp", "websocket"); a literal. NULL when there are PEER_MAX_PEERS
+/* `kind` names the transport in stats and logs ("unix", "tcp", "websocket"); a literal. NULL when there are too many
  * already: send peer_refusal() and close. */
 Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const PeerTransport *transport, gpointer data);
 void peer_destroy(Peer *peer); /* ends its subscriptions; NULL is legal */

@@ -24,8 +24,8 @@ guint32 bit_reader_ue(BitReader *reader) {
   while (!reader->failed && bit_reader_bits(reader, 1) == 0) {
     if (++zeros > 31) reader->failed = TRUE; /* no syntax element is longer: section 9.1 */
   }
-  if (reader->failed) return 0;
-  return (guint32)((1u << zeros) - 1) + bit_reader_bits(reader, zeros);
+  guint32 suffix = bit_reader_bits(reader, zeros);
+  return reader->failed ? 0 : (guint32)((1u << zeros) - 1) + suffix;
 }
 
 gint32 bit_reader_se(BitReader *reader) {

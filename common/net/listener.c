@@ -38,11 +38,12 @@ static gboolean fail(GError **error, const Address *address, int code, const cha
   return FALSE;
 }
 
-/* Whether a process answers on the socket file: a dead one's refuses at once. */
+/* Whether a process may be behind the socket file: a dead one's refuses at once. What fails otherwise (another user's, a
+ * datagram socket, a full backlog) may live. */
 static gboolean someone_answers(const Address *address) {
   int fd = socket_open(address, NULL);
   if (fd < 0) return TRUE; /* not known: keep the file */
-  gboolean answers = connect(fd, &address->socket.any, address->size) == 0 || errno == EAGAIN || errno == EINPROGRESS;
+  gboolean answers = connect(fd, &address->socket.any, address->size) == 0 || (errno != ECONNREFUSED && errno != ENOENT);
   socket_close(&fd);
   return answers;
 }

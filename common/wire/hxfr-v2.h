@@ -9,8 +9,8 @@
  * version 1. Negotiated by HELLO and WELCOME; docs/protocol.md has the order
  * of messages and their bit diagrams. Parsers and writers as in hxfr.h.
  *
- * Every version 2 message may grow at its end in later revisions: a parser
- * reads what it knows and ignores what follows.
+ * Version 2 messages, but for UNIT and SCANOUTS, may grow at their end in later
+ * revisions: a parser reads what it knows and ignores what follows.
  */
 
 #define HXFR_VERSION 2u
@@ -50,7 +50,7 @@ typedef struct {
   guint16 version; /* what both speak from here on: 2 */
   guint16 rights;
   guint32 features;
-  guint32 heartbeat_ms; /* a HEARTBEAT or other message at least this often */
+  guint32 heartbeat_ms; /* a subscription hears a HEARTBEAT or a UNIT at least this often */
   char name[HXFR_MAX_NAME + 1]; /* the VM's */
 } HxfrWelcome;
 
@@ -84,7 +84,7 @@ typedef enum {
   HXFR_UNIT_KEY = 1 << 0,        /* an IDR, with SPS and PPS before it */
   HXFR_UNIT_REFINEMENT = 1 << 1, /* nothing changed on the screen: the picture got sharper */
   HXFR_UNIT_KEEP_ALIVE = 1 << 2, /* nothing changed at all */
-  HXFR_UNIT_SETTLED = 1 << 3,    /* the picture is at its final quality; silence follows */
+  HXFR_UNIT_SETTLED = 1 << 3,    /* the picture is at its final quality; silence follows, after one repeat */
 } HxfrUnitFlag;
 
 /* The fixed part of UNIT: a pushed access unit. rect_count damage rectangles of 8 bytes follow, then the access unit. */
@@ -105,7 +105,7 @@ typedef struct {
 } HxfrUnit;
 
 typedef struct {
-  guint64 sequence; /* of the newest access unit of the stream */
+  guint64 sequence; /* of the next access unit of the stream: one beyond what was sent, if nothing was lost */
   gint64 now_ns;    /* the host's clock, as UNIT's pts_ns */
 } HxfrHeartbeat;
 

@@ -114,8 +114,13 @@ static void on_message(WebClient *client, GBytes *message, guint32 number) {
   const guint8 *bytes = g_bytes_get_data(message, &size);
   HxfrHeader header = {0};
   FramingResult result = FRAMING_MESSAGE;
-  if (size < HXFR_HEADER_SIZE || !hxfr_header_parse(bytes, &header)) result = FRAMING_BAD_MAGIC;
-  else if (header.payload_size != size - HXFR_HEADER_SIZE) result = FRAMING_TOO_LARGE;
+  if (size < HXFR_HEADER_SIZE || !hxfr_header_parse(bytes, &header)) {
+    result = FRAMING_BAD_MAGIC;
+  } else if (header.payload_size > hxfr_max_payload(header.type)) {
+    result = FRAMING_TOO_LARGE;
+  } else if (header.payload_size != size - HXFR_HEADER_SIZE) {
+    result = FRAMING_NEED_MORE; /* a WebSocket message is a whole one */
+  }
   gboolean go_on = FALSE;
   if (result == FRAMING_MESSAGE) {
     go_on = peer_receive(client->peer, &header, bytes + HXFR_HEADER_SIZE);

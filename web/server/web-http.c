@@ -218,6 +218,11 @@ int web_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *u
     g_autofree char *path = g_strndup(in, size);
     return on_request(wsi, server, state, path);
   }
+  case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+    /* a WebSocket that names no subprotocol, or another one, would come past the checks of "hxfr" */
+    stats_count("web.refused-sockets");
+    web_http_refuse(wsi, HTTP_STATUS_BAD_REQUEST);
+    return -1;
   case LWS_CALLBACK_HTTP_WRITEABLE:
     return state->wish ? send_stats(wsi, server, state) : on_body_writable(wsi, state);
   case LWS_CALLBACK_CLOSED_HTTP:
