@@ -3,7 +3,7 @@
 
 BUILD ?= build
 
-.PHONY: all setup demo check fuzz install clean
+.PHONY: all setup demo check bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -24,6 +24,12 @@ demo:
 check:
 	@scripts/setup check
 	@scripts/check
+
+# On an otherwise idle machine; SCENES, SIZE and FRAMES choose.
+bench:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory all
+	@node bench/stream.mjs
 
 # Every target for SECONDS each, with clang's libFuzzer.
 SECONDS ?= 60
