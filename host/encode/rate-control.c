@@ -55,6 +55,10 @@ void rate_control_encoded(RateControl *control, const RatePicture *picture, guin
   *cost = *cost > 0 ? *cost * (1 - RATE_LEARN) + measured * RATE_LEARN : measured;
 }
 
+void rate_control_spent(RateControl *control, gsize bytes) {
+  control->level += (gdouble)bytes * 8;
+}
+
 static gint64 below_at(const RateControl *control, gdouble part, gint64 now_us) {
   gdouble excess = control->level - capacity(control) * part;
   if (excess <= 0 || control->drained_us == 0) return now_us;

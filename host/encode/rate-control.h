@@ -44,6 +44,8 @@ void rate_control_set_ceiling(RateControl *control, guint64 ceiling);
 guint rate_control_choose(RateControl *control, const RatePicture *picture, guint floor_qp, gint64 now_us);
 /* What it came out as. */
 void rate_control_encoded(RateControl *control, const RatePicture *picture, guint qp, gsize bytes);
+/* Bytes beside the moving pictures: refinements, repeats. */
+void rate_control_spent(RateControl *control, gsize bytes);
 
 /* When the bucket has room for another moving picture (so that the frame rate follows where even the highest quantiser is
  * too much), and for a refinement: monotonic microseconds, now_us or later. */

@@ -4,13 +4,9 @@
 #include "common/base/log.h"
 #include "common/base/stats.h"
 #include "common/base/thread.h"
-#include "host/encode/picture-source.h"
-#include "host/encode/rate-control.h"
+#include "host/encode/picture-encoder.h"
 #include "host/encode/schedule.h"
 
-/* A moving picture's quantiser sinks no faster than this: what was coarse comes back over some pictures and not in one
- * that is ten times their size. */
-#define WORKER_QP_DESCENT 2u
 /* A broken encoder is opened anew at once, then after this long. */
 #define WORKER_RETRY_US G_USEC_PER_SEC
 /* The writer was at it: it needs a millisecond or two. */
@@ -32,12 +28,9 @@ struct Worker {
 
   /* the thread's own */
   PictureSource source;
-  Encoder *encoder;
-  RateControl rate;
+  PictureEncoder encoder;
   Schedule schedule;
-  guint qp;        /* of the last picture */
   gboolean is_new; /* the shadow holds what was not encoded */
-  gint64 last_pts_us;
   gint64 retry_us;
   guint failures;
 };
@@ -80,22 +73,6 @@ void worker_stop(Worker *worker) {
   worker_unref(worker);
 }
 
-static gboolean open_encoder(Worker *worker, GError **error) {
-  gdouble fps = worker->settings.max_fps;
-  EncoderConfig config = {
-      .width = worker->source.width,
-      .height = worker->source.height,
-      .fps_num = (guint)(fps * 1000 + 0.5),
-      .fps_den = 1000,
-  };
-  worker->encoder = encoder_create(worker->settings.encoder, &config, error);
-  if (!worker->encoder) return FALSE;
-  stats_count("encode.opened");
-  log_debug("encode", "scanout %u: %s at %ux%u", worker->scanout, worker->settings.encoder->name, config.width,
-            config.height);
-  return TRUE;
-}
-
 /* The shadow may be another one than before: then everything begins anew. FALSE: there is nothing to encode. */
 static gboolean refresh_source(Worker *worker) {
   /* under the lock, because after worker_stop() there may be nobody to ask */
@@ -104,76 +81,11 @@ static gboolean refresh_source(Worker *worker) {
   mutex_unlock(&worker->mutex);
   PictureSourceChange change = picture_source_set_shadow(&worker->source, shadow);
   if (change == PICTURE_SOURCE_REPLACED) {
-    g_clear_pointer(&worker->encoder, encoder_destroy);
-    worker->qp = RATE_IDR_QP;
+    picture_encoder_restart(&worker->encoder);
     schedule_init(&worker->schedule, worker->settings.max_fps);
   }
   worker->is_new = picture_source_is_new(&worker->source);
   return change != PICTURE_SOURCE_DARK && picture_source_has_picture(&worker->source);
-}
-
-static guint choose_qp(Worker *worker, ScheduleKind kind, const RatePicture *picture, gint64 now_us) {
-  if (kind == SCHEDULE_REFINEMENT) return MAX(worker->qp, RATE_FINE_QP + RATE_REFINE_STEP) - RATE_REFINE_STEP;
-  if (kind != SCHEDULE_PICTURE) return worker->qp;
-  gboolean still = picture->idr && !worker->is_new && worker->schedule.settled;
-  guint floor_qp = still ? RATE_FINE_QP : picture->idr ? RATE_IDR_QP : RATE_BASE_QP;
-  if (!picture->idr && worker->qp > RATE_BASE_QP) floor_qp = MAX(RATE_BASE_QP, worker->qp - WORKER_QP_DESCENT);
-  return rate_control_choose(&worker->rate, picture, floor_qp, now_us);
-}
-
-static void count_kind(ScheduleKind kind, gboolean idr, gsize bytes, gint64 encode_us) {
-  stats_count("encode.total");
-  if (kind == SCHEDULE_PICTURE) stats_count(idr ? "encode.idr" : "encode.pictures");
-  if (kind == SCHEDULE_REFINEMENT) stats_count("encode.refinements");
-  if (kind == SCHEDULE_REPEAT) stats_count("encode.repeats");
-  if (kind == SCHEDULE_KEEP_ALIVE) stats_count("encode.keep-alives");
-  stats_add(stats_counter("encode.bytes"), (gint64)bytes);
-  stats_add(stats_counter("encode.time-us"), encode_us);
-}
-
-typedef struct {
-  ScheduleKind kind;
-  gboolean idr;
-  gint64 begun_us;
-  gint64 converted_us;
-  guint qp;
-} Job;
-
-static void publish(Worker *worker, const Job *job, const EncoderOutput *output) {
-  const PictureSource *source = &worker->source;
-  gint64 done = g_get_monotonic_time();
-  gboolean fresh = job->kind == SCHEDULE_PICTURE && worker->is_new;
-  gint64 pts = MAX(fresh ? source->state.flush_us : job->begun_us, worker->last_pts_us + 1);
-  worker->last_pts_us = pts;
-  AccessUnitInfo info = {
-      .flush_us = pts,
-      .encoded_us = done,
-      .width = source->width,
-      .height = source->height,
-      .is_key = output->is_key,
-      .is_refinement = job->kind == SCHEDULE_REFINEMENT,
-      .is_keep_alive = job->kind == SCHEDULE_KEEP_ALIVE || job->kind == SCHEDULE_REPEAT,
-      .is_settled = worker->schedule.settled,
-      .capture_us = fresh ? (guint32)MAX(source->state.captured_us - source->state.flush_us, 0) : 0,
-      .queue_us = fresh ? (guint32)MAX(job->begun_us - source->state.captured_us, 0) : 0,
-      .convert_us = (guint32)(job->converted_us - job->begun_us),
-      .encode_us = (guint32)(done - job->converted_us),
-      .frames_merged = fresh ? source->merged : 0,
-      .qp = job->qp,
-  };
-  Rect rects[ACCESS_UNIT_MAX_RECTS];
-  guint count = job->kind == SCHEDULE_PICTURE ? damage_to_rects(&source->damage, rects, G_N_ELEMENTS(rects)) : 0;
-  AccessUnit *unit = access_unit_create(&info, rects, count, output->data, output->size);
-  count_kind(job->kind, job->idr, output->size, done - job->begun_us);
-  if (!unit) {
-    stats_count("encode.no-memory");
-    worker_request_idr(worker); /* what is lost here is lost to all: only an IDR mends it (F08) */
-    return;
-  }
-  mutex_lock(&worker->mutex);
-  if (!worker->stopped) worker->host->publish(worker->scanout, g_steal_pointer(&unit), worker->data);
-  mutex_unlock(&worker->mutex);
-  access_unit_unref(unit);
 }
 
 /* F21: an encoder that fails is replaced, never the end of the stream. */
@@ -182,42 +94,50 @@ static void on_failure(Worker *worker, const GError *error) {
   stats_count("encode.failures");
   log_limited(&limit, LOG_ERROR, "encode", "scanout %u: %s; opening the encoder again", worker->scanout,
               error->message);
-  g_clear_pointer(&worker->encoder, encoder_destroy);
   worker->retry_us = g_get_monotonic_time() + (worker->failures++ > 0 ? WORKER_RETRY_US : 0);
 }
 
+static void publish(Worker *worker, AccessUnit *unit) {
+  mutex_lock(&worker->mutex);
+  if (!worker->stopped) worker->host->publish(worker->scanout, g_steal_pointer(&unit), worker->data);
+  mutex_unlock(&worker->mutex);
+  access_unit_unref(unit);
+}
+
 static void encode(Worker *worker, ScheduleKind kind, gboolean idr_wanted) {
+  static const PicturePurpose PURPOSES[] = {
+      [SCHEDULE_PICTURE] = PICTURE_MOVING,
+      [SCHEDULE_REFINEMENT] = PICTURE_REFINED,
+      [SCHEDULE_REPEAT] = PICTURE_REPEATED,
+      [SCHEDULE_KEEP_ALIVE] = PICTURE_REPEATED,
+  };
   g_autoptr(GError) error = NULL;
-  Job job = {.kind = kind, .begun_us = g_get_monotonic_time(), .idr = idr_wanted || !worker->encoder};
-  if (kind == SCHEDULE_PICTURE) {
-    if (!picture_source_take(&worker->source)) {
-      if (idr_wanted) worker_request_idr(worker);
-      worker->retry_us = job.begun_us + WORKER_TORN_RETRY_US;
-      return;
-    }
-  } else {
+  PictureJob job = {
+      .purpose = PURPOSES[kind],
+      .idr = idr_wanted,
+      .is_new = worker->is_new,
+      .is_still = worker->schedule.settled,
+      .begun_us = g_get_monotonic_time(),
+  };
+  if (kind != SCHEDULE_PICTURE) {
     damage_clear(&worker->source.damage);
-  }
-  job.converted_us = g_get_monotonic_time();
-  if (!worker->encoder && !open_encoder(worker, &error)) {
-    on_failure(worker, error);
+  } else if (!picture_source_take(&worker->source)) {
+    if (idr_wanted) worker_request_idr(worker);
+    worker->retry_us = job.begun_us + WORKER_TORN_RETRY_US;
     return;
   }
-  const Damage *damage = &worker->source.damage;
-  RatePicture picture = {job.idr, job.idr ? 1 : (gdouble)damage_count(damage) / (damage->columns * damage->rows)};
-  job.qp = choose_qp(worker, kind, &picture, job.begun_us);
-  EncoderInput input = {.picture = &worker->source.nv12, .damage = damage, .idr = job.idr, .qp = job.qp};
-  EncoderOutput output;
-  if (!encoder_encode(worker->encoder, &input, &output, &error)) {
+  AccessUnit *unit = picture_encoder_encode(&worker->encoder, &worker->source, &job, &error);
+  if (!unit) {
     on_failure(worker, error);
     return;
   }
   worker->failures = 0;
-  if (kind == SCHEDULE_PICTURE) rate_control_encoded(&worker->rate, &picture, job.qp, output.size);
-  if (kind != SCHEDULE_PICTURE) worker->rate.level += (gdouble)output.size * 8;
-  worker->qp = job.qp;
-  schedule_done(&worker->schedule, kind, worker->is_new, job.qp <= RATE_FINE_QP, job.begun_us);
-  publish(worker, &job, &output);
+  if (kind == SCHEDULE_REPEAT) stats_count("encode.repeats");
+  if (kind == SCHEDULE_KEEP_ALIVE) stats_count("encode.keep-alives");
+  gboolean finest = picture_encoder_is_finest(&worker->encoder);
+  schedule_done(&worker->schedule, kind, worker->is_new, finest, job.begun_us);
+  unit->info.is_settled = worker->schedule.settled;
+  publish(worker, unit);
 }
 
 /* Waits until something happens or the next thing is due; returns with the lock released. FALSE: stopped. */
@@ -231,15 +151,15 @@ static gboolean wait_for_work(Worker *worker, ScheduleKind *kind, gboolean *idr)
 
     gint64 now = g_get_monotonic_time(), at = G_MAXINT64;
     guint64 ceiling = worker->settings.bitrate;
-    rate_control_set_ceiling(&worker->rate, demand.bitrate ? MIN(demand.bitrate, ceiling) : ceiling);
+    rate_control_set_ceiling(&worker->encoder.rate, demand.bitrate ? MIN(demand.bitrate, ceiling) : ceiling);
     *kind = SCHEDULE_NOTHING;
     if (refresh_source(worker) && !demand.hold) {
       ScheduleInput input = {
           .is_new = worker->is_new,
-          .idr_wanted = idr_wanted || !worker->encoder,
+          .idr_wanted = idr_wanted || !worker->encoder.encoder,
           .keep_alive_hz = demand.keep_alive_hz,
-          .ready_us = rate_control_ready_at(&worker->rate, now),
-          .room_us = rate_control_room_at(&worker->rate, now),
+          .ready_us = rate_control_ready_at(&worker->encoder.rate, now),
+          .room_us = rate_control_room_at(&worker->encoder.rate, now),
       };
       *kind = schedule_next(&worker->schedule, &input, now, &at);
       at = MAX(at, worker->retry_us);
@@ -269,7 +189,7 @@ static void run(void *data) {
   ScheduleKind kind;
   gboolean idr = FALSE;
   while (wait_for_work(worker, &kind, &idr)) encode(worker, kind, idr);
-  g_clear_pointer(&worker->encoder, encoder_destroy);
+  picture_encoder_finish(&worker->encoder);
   picture_source_finish(&worker->source);
   worker_unref(worker);
 }
@@ -283,10 +203,9 @@ Worker *worker_start(guint scanout, const WorkerSettings *settings, const Worker
   worker->demand = *demand;
   worker->host = host;
   worker->data = data;
-  worker->qp = RATE_IDR_QP;
   mutex_init(&worker->mutex);
   cond_init(&worker->cond);
-  rate_control_init(&worker->rate, settings->bitrate);
+  picture_encoder_init(&worker->encoder, settings->encoder, settings->max_fps, settings->bitrate);
   schedule_init(&worker->schedule, settings->max_fps);
   if (thread_start_detached("encode", run, worker, error)) return worker;
   worker_unref(worker);
