@@ -127,6 +127,14 @@ static Shadow *get_shadow(guint scanout, gpointer data) {
   return capture_get_shadow(displays->capture, scanout);
 }
 
+Shadow *displays_get_shadow(Displays *displays, guint scanout) {
+  return capture_get_shadow(displays->capture, scanout);
+}
+
+Display *displays_get_display(Displays *displays) {
+  return displays->display;
+}
+
 static gboolean deliver_unit(gpointer data) {
   Note *note = data;
   if (!is_stopped(note->displays)) {

@@ -20,6 +20,10 @@ Display *displays_open(const char *text, GError **error);
 Displays *displays_create(Display *display, const WorkerSettings *settings, GMainContext *context);
 const HubSource *displays_hub_source(void); /* its data is the Displays */
 
+/* For requests: the scanout's shadow of the moment with a reference, NULL while dark (any thread); and the display. */
+Shadow *displays_get_shadow(Displays *displays, guint scanout);
+Display *displays_get_display(Displays *displays);
+
 gboolean displays_start(Displays *displays, Hub *hub, GError **error);
 /* The display's thread has ended, and so have the encoders' callbacks. */
 void displays_stop(Displays *displays);

@@ -3,6 +3,7 @@
 #include "framelift-config.h"
 #include "host/displays.h"
 #include "host/options.h"
+#include "host/requests.h"
 #include "host/token.h"
 #include "stream/hxfr-server.h"
 #include "web/server/web-server.h"
@@ -25,6 +26,8 @@ typedef struct {
   char *token;
   Displays *displays;
   Hub *hub;
+  Requests *requests;
+  RequestSource request_source;
   PeerService service;
   HxfrServer *hxfr;
   WebServer *web;
@@ -51,12 +54,16 @@ static gboolean start_display(Daemon *daemon, GError **error) {
   WorkerSettings settings = {.encoder = options->encoder, .max_fps = options->fps, .bitrate = options->bitrate};
   daemon->displays = displays_create(display, &settings, NULL);
   daemon->hub = hub_create(NULL, displays_hub_source(), daemon->displays);
+  daemon->requests = requests_create(daemon->displays, &settings, NULL);
+  requests_fill_source(daemon->requests, &daemon->request_source);
   daemon->service = (PeerService){
       .hub = daemon->hub,
       .vm_name = options->name,
       .token = daemon->token,
       .server_name = "frameliftd " FRAMELIFT_VERSION,
       .max_bitrate = options->bitrate,
+      .requests = &daemon->request_source,
+      .requests_data = daemon->requests,
   };
   peer_service_init(&daemon->service);
   return displays_start(daemon->displays, daemon->hub, error);
@@ -99,6 +106,7 @@ static void stop(Daemon *daemon) {
   web_server_destroy(daemon->web);
   hxfr_server_destroy(daemon->hxfr);
   if (daemon->displays) displays_stop(daemon->displays);
+  requests_destroy(daemon->requests);
   if (daemon->service.peers) peer_service_finish(&daemon->service);
   hub_destroy(daemon->hub);
   displays_destroy(daemon->displays);

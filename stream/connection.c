@@ -75,8 +75,7 @@ Connection *connection_create(PeerService *service, GMainContext *context, int f
   connection->outbox = outbox_ref(peer_outbox(connection->peer));
   connection->closed = closed;
   connection->data = data;
-  /* requests with pixels are not served here yet, so nothing larger than a plain request is taken in */
-  framing_init(&connection->framing, HXFR_MAX_REQUEST);
+  framing_init(&connection->framing, 0);
   connection->readable = watch(connection, G_IO_IN, on_readable);
   return connection;
 }
@@ -105,14 +104,23 @@ static void close_after_flush(Connection *connection) {
   wake(connection);
 }
 
+/* What may come depends on the type, and on whether the peer has shown its token. */
+static FramingResult next_message(Connection *connection, HxfrHeader *header, const guint8 **payload) {
+  guint8 type;
+  if (framing_peek_type(&connection->framing, &type)) {
+    connection->framing.max_payload = peer_max_payload(connection->peer, type);
+  }
+  return framing_next(&connection->framing, header, payload);
+}
+
 /* TRUE: go on, unless `paused` was set. */
 static gboolean handle_messages(Connection *connection) {
   HxfrHeader header;
   const guint8 *payload;
   FramingResult result;
-  while ((result = framing_next(&connection->framing, &header, &payload)) == FRAMING_MESSAGE) {
+  while ((result = next_message(connection, &header, &payload)) == FRAMING_MESSAGE) {
     if (!peer_receive(connection->peer, &header, payload)) return FALSE;
-    connection->paused = outbox_is_congested(connection->outbox);
+    connection->paused = peer_is_congested(connection->peer);
     if (connection->paused) return TRUE;
   }
   if (result == FRAMING_NEED_MORE) return TRUE;
@@ -215,8 +223,11 @@ static gboolean on_writable(gint fd, GIOCondition condition, gpointer data) {
   while (total < CONNECTION_TURN_BYTES) {
     if (!connection->has_item && !next_item(connection)) {
       clear_source(&connection->writable);
-      if (connection->closing_us) finish(connection);
-      else if (connection->paused) resume(connection);
+      if (connection->closing_us) {
+        finish(connection);
+      } else if (connection->paused && !peer_is_congested(connection->peer)) {
+        resume(connection);
+      }
       return G_SOURCE_REMOVE;
     }
     WriteResult result = write_item(connection, &total);

@@ -191,7 +191,10 @@ static gboolean all_behind(const Stream *stream) {
 
 static gboolean on_hold_poll(gpointer data) {
   Stream *stream = data;
-  if (all_behind(stream)) return G_SOURCE_CONTINUE;
+  if (all_behind(stream)) {
+    update_demand(stream, TRUE); /* somebody may have joined, and fallen behind, since it was held */
+    return G_SOURCE_CONTINUE;
+  }
   clear_source(&stream->hold_timer);
   update_demand(stream, FALSE);
   return G_SOURCE_REMOVE;

@@ -30,12 +30,14 @@ struct Outbox {
   guint messages;
   gsize message_bytes;
   Lane lanes[HXFR_MAX_SCANOUTS];
-  gint64 progress_us; /* when something was last taken, or came into an empty box */
+  gboolean drained;   /* the transport came for more and there was none: it is not what holds things up */
+  gint64 progress_us; /* when something was last taken, or came for a transport that had taken all */
 };
 
 Outbox *outbox_create(void) {
   Outbox *outbox = g_new0(Outbox, 1);
   outbox->refs = 1;
+  outbox->drained = TRUE;
   mutex_init(&outbox->mutex);
   g_queue_init(&outbox->entries);
   return outbox;
@@ -62,7 +64,8 @@ void outbox_unref(Outbox *outbox) {
 
 /* With the lock held. */
 static void append(Outbox *outbox, Entry entry) {
-  if (g_queue_is_empty(&outbox->entries)) outbox->progress_us = g_get_monotonic_time();
+  if (outbox->drained) outbox->progress_us = g_get_monotonic_time();
+  outbox->drained = FALSE;
   g_queue_push_tail(&outbox->entries, g_memdup2(&entry, sizeof entry));
 }
 
@@ -205,6 +208,7 @@ gboolean outbox_pop(Outbox *outbox, OutboxItem *item, guint32 *idr_wanted) {
     outbox->lanes[i].idr_wanted = FALSE;
   }
   Entry *entry = g_queue_pop_head(&outbox->entries);
+  outbox->drained = entry == NULL;
   guint scanout = entry ? entry->scanout : 0;
   if (entry) entry_to_item(outbox, entry, item, &lane);
   if (lane) copy = *lane;
@@ -227,9 +231,7 @@ void outbox_item_clear(OutboxItem *item) {
 
 gint64 outbox_stalled_us(Outbox *outbox, gint64 now_us) {
   mutex_lock(&outbox->mutex);
-  gboolean waits = !g_queue_is_empty(&outbox->entries);
-  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) waits |= outbox->lanes[i].idr_wanted;
-  gint64 stalled = waits ? now_us - outbox->progress_us : 0;
+  gint64 stalled = outbox->drained ? 0 : now_us - outbox->progress_us;
   mutex_unlock(&outbox->mutex);
   return stalled;
 }

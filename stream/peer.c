@@ -23,6 +23,7 @@ struct Peer {
   gint64 heard_us;
   Outbox *outbox;
   HubSubscription *subscriptions[HXFR_MAX_SCANOUTS];
+  RequestBook *requests;
 };
 
 void peer_service_init(PeerService *service) {
@@ -75,6 +76,10 @@ static void on_hub_event(HubEvent event, gpointer data) {
   if (event == HUB_STATE_CHANGED) send_state(peer);
 }
 
+static void send_answer(GBytes *message, gpointer data) {
+  send_message(data, message);
+}
+
 /* Strangers have places of their own, so that they cannot take those of peers with a token. */
 static gboolean has_room(const PeerService *service, PeerTrust trust) {
   guint strangers = 0;
@@ -102,6 +107,7 @@ Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const
   peer->admitted = trust != PEER_NEEDS_TOKEN;
   peer->heard_us = peer->created_us = g_get_monotonic_time();
   peer->outbox = outbox_create();
+  peer->requests = request_book_create(service->requests, service->requests_data, send_answer, peer);
   g_ptr_array_add(service->peers, peer);
   hub_watch(service->hub, on_hub_event, peer);
   stats_count("peer.connected");
@@ -112,6 +118,7 @@ Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const
 void peer_destroy(Peer *peer) {
   if (!peer) return;
   for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) hub_unsubscribe(peer->subscriptions[i]);
+  request_book_destroy(peer->requests);
   hub_unwatch(peer->service->hub, on_hub_event, peer);
   g_ptr_array_remove_fast(peer->service->peers, peer);
   stats_set(stats_counter("peer.now"), peer->service->peers->len);
@@ -133,6 +140,13 @@ static gboolean token_matches(const char *token, const char *given) {
   guint different = length != given_length;
   for (gsize i = 0; i < length; i++) different |= (guint)(token[i] ^ given[given_length ? i % given_length : 0]);
   return different == 0;
+}
+
+static guint32 features_of(const PeerService *service) {
+  guint32 features = HXFR_FEATURE_STATS;
+  if (service->requests) features |= HXFR_FEATURE_REQUESTS;
+  if (service->requests && service->requests->has_resources) features |= HXFR_FEATURE_RESOURCES;
+  return features;
 }
 
 static gboolean on_hello(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
@@ -161,7 +175,7 @@ static gboolean on_hello(Peer *peer, const HxfrHeader *header, ByteReader *reade
   HxfrWelcome welcome = {
       .version = HXFR_VERSION,
       .rights = HXFR_RIGHT_VIEW | HXFR_RIGHT_CONTROL,
-      .features = HXFR_FEATURE_STATS,
+      .features = features_of(peer->service),
       .heartbeat_ms = HUB_HEARTBEAT_MS,
   };
   g_strlcpy(welcome.name, peer->service->vm_name, sizeof welcome.name);
@@ -183,6 +197,10 @@ static gboolean on_subscribe(Peer *peer, const HxfrHeader *header, ByteReader *r
   }
   if (scanout < HXFR_MAX_SCANOUTS && peer->subscriptions[scanout]) {
     send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "SUBSCRIBE of a scanout that is subscribed already");
+    return TRUE;
+  }
+  if (request_book_has_session(peer->requests, header->session_id)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "SUBSCRIBE on a session that has requests");
     return TRUE;
   }
   gboolean exists = hub_has_scanout(peer->service->hub, scanout);
@@ -217,8 +235,9 @@ static void on_keyframe_req(Peer *peer, const HxfrHeader *header) {
   stats_count("peer.keyframe-requests");
   if (subscription) {
     hub_want_idr(subscription);
-  } else {
-    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED, "KEYFRAME_REQ on a session without SUBSCRIBE");
+  } else if (!request_book_force_keyframe(peer->requests, header->session_id)) {
+    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED,
+               "KEYFRAME_REQ on a session without SUBSCRIBE or FRAME_REQUEST");
   }
 }
 
@@ -238,16 +257,17 @@ static void on_config_req(Peer *peer, const HxfrHeader *header, ByteReader *read
     return;
   }
   HubSubscription *subscription = subscription_of(peer, header);
-  if (!subscription) {
-    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED, "CONFIG_REQ on a session without SUBSCRIBE");
+  config.bitrate = (guint32)MIN(bitrate_of(peer, config.bitrate), peer->service->max_bitrate);
+  if (subscription) {
+    hub_wish_bitrate(subscription, config.bitrate);
+  } else if (!request_book_set_bitrate(peer->requests, header->session_id, config.bitrate)) {
+    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED, "CONFIG_REQ, and no session can be opened for it");
     return;
   }
-  config.bitrate = (guint32)MIN(bitrate_of(peer, config.bitrate), peer->service->max_bitrate);
-  hub_wish_bitrate(subscription, config.bitrate);
   if (peer->version < HXFR_VERSION) return;
   /* what applies: the wish for a bit rate; size, rate and profile are the scanout's and the stream's */
   const HxfrScanouts *scanouts = hub_scanouts(peer->service->hub);
-  for (guint i = 0; i < scanouts->count; i++) {
+  for (guint i = 0; subscription && i < scanouts->count; i++) {
     if (scanouts->entries[i].id != header->session_id) continue;
     config.width = scanouts->entries[i].width;
     config.height = scanouts->entries[i].height;
@@ -269,26 +289,34 @@ static void on_enable_scanout(Peer *peer, const HxfrHeader *header, ByteReader *
     send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed ENABLE_SCANOUT");
     return;
   }
-  /* the displays that exist so far have no outputs to connect */
+  HxfrScanoutResp response = {
+      .scanout_id = enable.scanout_id,
+      .success = request_book_enable(peer->requests, &enable),
+  };
+  if (response.success) {
+    g_snprintf(response.connector, sizeof response.connector, "Virtual-%u", enable.scanout_id + 1);
+  }
   guint8 payload[HXFR_SCANOUT_RESP_SIZE];
   ByteWriter writer;
   byte_writer_init(&writer, payload, sizeof payload);
-  hxfr_scanout_resp_write(&writer, &(HxfrScanoutResp){.scanout_id = enable.scanout_id, .success = FALSE});
+  hxfr_scanout_resp_write(&writer, &response);
   send_message(peer, hxfr_message(HXFR_SCANOUT_RESP, header->session_id, payload, sizeof payload));
 }
 
-static void on_frame_request(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
-  HxfrFrameRequest request;
-  if (!hxfr_frame_request_parse(reader, &request)) {
-    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed FRAME_REQUEST");
-  } else if (subscription_of(peer, header)) {
-    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "FRAME_REQUEST on a session that is a subscription");
-  } else if (request.resource_id != 0) {
-    send_error(peer, header->session_id, HXFR_ERR_RESOURCE_NOT_FOUND,
-               "this display has no resource table: ask for resource 0 or SUBSCRIBE");
+static void on_disable_scanout(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  guint32 scanout;
+  if (hxfr_disable_scanout_parse(reader, &scanout)) {
+    request_book_disable(peer->requests, scanout); /* version 1 has no answer to it */
   } else {
-    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED,
-               "this daemon encodes scanouts and not requests: SUBSCRIBE instead");
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a malformed DISABLE_SCANOUT");
+  }
+}
+
+static void on_frame_request(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  if (subscription_of(peer, header)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "FRAME_REQUEST on a session that is a subscription");
+  } else {
+    request_book_take(peer->requests, header, reader);
   }
 }
 
@@ -321,7 +349,8 @@ static gboolean dispatch(Peer *peer, const HxfrHeader *header, ByteReader *reade
     on_enable_scanout(peer, header, reader);
     return TRUE;
   case HXFR_DISABLE_SCANOUT:
-    return TRUE; /* version 1 has no answer to it */
+    on_disable_scanout(peer, header, reader);
+    return TRUE;
   case HXFR_FRAME_REQUEST:
     on_frame_request(peer, header, reader);
     return TRUE;
@@ -333,6 +362,15 @@ static gboolean dispatch(Peer *peer, const HxfrHeader *header, ByteReader *reade
     send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a message of unknown type was skipped");
     return TRUE;
   }
+}
+
+guint32 peer_max_payload(const Peer *peer, guint8 type) {
+  gboolean pixels = type == HXFR_FRAME_REQUEST && peer->admitted && peer->service->requests;
+  return pixels ? hxfr_max_payload(type) : MIN(hxfr_max_payload(type), HXFR_MAX_REQUEST);
+}
+
+gboolean peer_is_congested(const Peer *peer) {
+  return outbox_is_congested(peer->outbox) || request_book_is_congested(peer->requests);
 }
 
 gboolean peer_receive(Peer *peer, const HxfrHeader *header, const guint8 *payload) {

@@ -3,6 +3,7 @@
 
 #include "common/wire/framing.h"
 #include "stream/hub.h"
+#include "stream/requests.h"
 
 /*
  * One peer's conversation: HXFR messages in, answers and subscriptions out,
@@ -33,7 +34,9 @@ typedef struct {
   const char *token;       /* compared in constant time */
   const char *server_name; /* "frameliftd 0.1.0" */
   guint64 max_bitrate;     /* bit/s: the ceiling that no wish goes above */
-  GPtrArray *peers;        /* of Peer; peer_service_init() */
+  const RequestSource *requests; /* NULL: FRAME_REQUEST is not served */
+  gpointer requests_data;
+  GPtrArray *peers; /* of Peer; peer_service_init() */
 } PeerService;
 
 /* 32 connections of a VM: every viewer, recorder and element at once, and a bound on what a token's holder can take. */
@@ -58,6 +61,11 @@ GBytes *peer_refusal(void);
 
 /* The outbox that the transport sends from; the caller takes a reference for another thread. */
 Outbox *peer_outbox(Peer *peer);
+
+/* The most that a message of this type may have now: less before a token than after. */
+guint32 peer_max_payload(const Peer *peer, guint8 type);
+/* Answers pile up: read nothing more until the outbox has been drained, and this is FALSE. */
+gboolean peer_is_congested(const Peer *peer);
 
 /* A whole message. FALSE: send what is in the outbox, then close. */
 gboolean peer_receive(Peer *peer, const HxfrHeader *header, const guint8 *payload);

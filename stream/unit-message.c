@@ -12,6 +12,10 @@ static gint64 pts_ns(const AccessUnit *unit, gint64 opened_us) {
 }
 
 GBytes *unit_message_v1(const AccessUnit *unit, guint16 session_id, gint64 opened_us) {
+  return unit_message_response(unit, session_id, pts_ns(unit, opened_us));
+}
+
+GBytes *unit_message_response(const AccessUnit *unit, guint16 session_id, gint64 pts) {
   AnnexbIterator iterator;
   Nal nal;
   guint count = 0;
@@ -28,7 +32,6 @@ GBytes *unit_message_v1(const AccessUnit *unit, guint16 session_id, gint64 opene
   hxfr_header_write(
       &writer,
       &(HxfrHeader){.type = HXFR_FRAME_RESPONSE, .session_id = session_id, .payload_size = (guint32)payload});
-  gint64 pts = pts_ns(unit, opened_us);
   hxfr_frame_response_write(&writer, &(HxfrFrameResponse){pts, pts, unit->info.is_key, count});
   annexb_init(&iterator, unit->data, unit->size);
   while (annexb_next(&iterator, &nal)) {

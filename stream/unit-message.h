@@ -12,6 +12,8 @@
 
 /* A whole FRAME_RESPONSE, a NAL entry for each NAL; the caller's. Never NULL. */
 GBytes *unit_message_v1(const AccessUnit *unit, guint16 session_id, gint64 opened_us);
+/* The same as the answer to a request, whose pts it carries untouched. */
+GBytes *unit_message_response(const AccessUnit *unit, guint16 session_id, gint64 pts_ns);
 
 /* HXFR's header and UNIT's fixed part; unit->body follows on the wire. `head` holds HXFR_HEADER_SIZE +
  * HXFR_UNIT_FIXED_SIZE bytes; returns how many were written. */

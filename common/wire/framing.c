@@ -82,6 +82,12 @@ FramingResult framing_next(Framing *framing, HxfrHeader *header, const guint8 **
   return FRAMING_MESSAGE;
 }
 
+gboolean framing_peek_type(const Framing *framing, guint8 *type) {
+  if (framing->end - framing->start < HXFR_HEADER_SIZE) return FALSE;
+  *type = framing->buffer[framing->start + 4]; /* behind the magic */
+  return TRUE;
+}
+
 const char *framing_result_text(FramingResult result) {
   switch (result) {
   case FRAMING_NEED_MORE:

@@ -23,7 +23,7 @@ typedef struct {
   gsize capacity;
   gsize start; /* of what was not handed out yet */
   gsize end;
-  gsize max_payload; /* cap over the type's own limit; 0: none */
+  gsize max_payload; /* cap over the type's own limit; 0: none; may be changed between messages */
   int failure;       /* a FramingResult, sticky */
 } Framing;
 
@@ -47,6 +47,9 @@ void framing_commit(Framing *framing, gsize size);
 
 /* *payload is borrowed until the next call on this framing; header->payload_size bytes. */
 FramingResult framing_next(Framing *framing, HxfrHeader *header, const guint8 **payload);
+
+/* The type of the message that framing_next() will look at, once so much of its header is there. */
+gboolean framing_peek_type(const Framing *framing, guint8 *type);
 
 /* For ERROR messages and logs. Static storage. */
 const char *framing_result_text(FramingResult result);

@@ -3,6 +3,8 @@
 
 #include "common/base/stats.h"
 
+#include <string.h>
+
 /* A writer needs a millisecond in sixteen: meeting it twice is rare, four times means that it never rests. */
 #define PICTURE_SOURCE_TRIES 4
 
@@ -82,4 +84,54 @@ gboolean picture_source_take(PictureSource *source) {
     return TRUE;
   }
   return FALSE;
+}
+
+static gboolean copy_block(guint8 *to, gsize to_stride, const guint8 *from, gsize from_stride, gsize bytes, guint rows) {
+  gboolean differs = FALSE;
+  for (guint row = 0; row < rows; row++) {
+    if (memcmp(to + row * to_stride, from + row * from_stride, bytes) == 0) continue;
+    memcpy(to + row * to_stride, from + row * from_stride, bytes);
+    differs = TRUE;
+  }
+  return differs;
+}
+
+static gboolean load_tile(PictureSource *source, const Frame *frame, const Rect *tile) {
+  Nv12 *to = &source->nv12;
+  const guint8 *chroma = frame->data + frame->stride * frame->height;
+  gboolean luma_differs = copy_block(to->luma + tile->y * to->stride + tile->x, to->stride,
+                                     frame->data + tile->y * frame->stride + tile->x, frame->stride, tile->width,
+                                     tile->height);
+  gboolean chroma_differs = copy_block(to->chroma + tile->y / 2 * to->stride + tile->x, to->stride,
+                                       chroma + tile->y / 2 * frame->stride + tile->x, frame->stride, tile->width,
+                                       tile->height / 2);
+  return luma_differs || chroma_differs;
+}
+
+PictureSourceChange picture_source_load_nv12(PictureSource *source, const Frame *frame, gboolean *is_new) {
+  g_assert(frame->width % 2 == 0 && frame->height % 2 == 0);
+  PictureSourceChange change = PICTURE_SOURCE_SAME;
+  *is_new = FALSE;
+  if (source->shadow || source->width != frame->width || source->height != frame->height) {
+    picture_source_finish(source);
+    if (!nv12_init(&source->nv12, frame->width, frame->height)) return PICTURE_SOURCE_DARK;
+    source->width = frame->width;
+    source->height = frame->height;
+    damage_init(&source->damage, frame->width, frame->height);
+    change = PICTURE_SOURCE_REPLACED;
+    *is_new = TRUE;
+  }
+  damage_clear(&source->damage);
+  for (guint row = 0; row < source->damage.rows; row++) {
+    for (guint column = 0; column < source->damage.columns; column++) {
+      Rect tile = damage_tile_rect(&source->damage, column, row);
+      if (!load_tile(source, frame, &tile)) continue;
+      damage_set(&source->damage, column, row);
+      *is_new = TRUE;
+    }
+  }
+  gint64 now = g_get_monotonic_time();
+  if (*is_new) source->state = (ShadowState){source->state.generation + 1, now, now};
+  source->merged = 0;
+  return change;
 }

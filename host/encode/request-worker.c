@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/encode/request-worker.h"
+
+#include "common/base/log.h"
+#include "common/base/stats.h"
+#include "common/base/thread.h"
+#include "host/encode/picture-encoder.h"
+
+#include <string.h>
+
+struct RequestWorker {
+  int refs; /* atomic: the owner's, the thread's, a read's that is under way */
+  const RequestWorkerHost *host;
+  gpointer data;
+
+  Mutex mutex; /* what follows, up to the thread's own */
+  Cond cond;
+  gboolean stopped;
+  GQueue requests; /* of WorkRequest */
+  gsize pixel_bytes;
+  gboolean idr_wanted;
+  guint64 bitrate;
+  gboolean read_done;
+  RequestPicture read_result;
+
+  /* the thread's own; `own` also the reader's, while the thread waits for it */
+  const WorkRequest *current;
+  Shadow *own; /* pictures that are no scanout's: pixels that came, resources */
+  PictureSource source;
+  PictureEncoder encoder;
+};
+
+static void work_request_free(gpointer data) {
+  WorkRequest *request = data;
+  g_clear_pointer(&request->pixels, g_bytes_unref);
+  g_free(request);
+}
+
+static void worker_unref(RequestWorker *worker) {
+  if (__atomic_sub_fetch(&worker->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
+  g_queue_clear_full(&worker->requests, work_request_free);
+  shadow_unref(worker->own);
+  mutex_finish(&worker->mutex);
+  cond_finish(&worker->cond);
+  g_free(worker);
+}
+
+void request_worker_submit(RequestWorker *worker, const WorkRequest *request) {
+  WorkRequest *copy = g_memdup2(request, sizeof *request);
+  if (copy->pixels) g_bytes_ref(copy->pixels);
+  mutex_lock(&worker->mutex);
+  g_queue_push_tail(&worker->requests, copy);
+  if (copy->pixels) worker->pixel_bytes += g_bytes_get_size(copy->pixels);
+  cond_signal(&worker->cond);
+  mutex_unlock(&worker->mutex);
+}
+
+void request_worker_set_bitrate(RequestWorker *worker, guint64 bitrate) {
+  mutex_lock(&worker->mutex);
+  worker->bitrate = bitrate;
+  mutex_unlock(&worker->mutex);
+}
+
+void request_worker_force_idr(RequestWorker *worker) {
+  mutex_lock(&worker->mutex);
+  worker->idr_wanted = TRUE;
+  mutex_unlock(&worker->mutex);
+}
+
+gsize request_worker_pixel_bytes(RequestWorker *worker) {
+  mutex_lock(&worker->mutex);
+  gsize bytes = worker->pixel_bytes;
+  mutex_unlock(&worker->mutex);
+  return bytes;
+}
+
+void request_worker_stop(RequestWorker *worker) {
+  if (!worker) return;
+  mutex_lock(&worker->mutex);
+  worker->stopped = TRUE;
+  cond_signal(&worker->cond);
+  mutex_unlock(&worker->mutex);
+  worker_unref(worker);
+}
+
+/* A shadow of the session's own, of that size; NULL where there is no memory. */
+static Shadow *own_shadow(RequestWorker *worker, guint width, guint height) {
+  if (worker->own && shadow_width(worker->own) == width && shadow_height(worker->own) == height) return worker->own;
+  g_clear_pointer(&worker->own, shadow_unref);
+  worker->own = shadow_create(width, height, NULL);
+  return worker->own;
+}
+
+static RequestPicture write_own(RequestWorker *worker, const Frame *frame) {
+  Shadow *shadow = own_shadow(worker, frame->width, frame->height);
+  if (!shadow) return REQUEST_PICTURE_FAILED;
+  Rect whole = {0, 0, frame->width, frame->height};
+  shadow_write_begin(shadow);
+  shadow_write_rect(shadow, frame, &whole);
+  shadow_write_end(shadow, g_get_monotonic_time());
+  return REQUEST_PICTURE_OK;
+}
+
+/* On the display's thread, while the session's own waits: nobody else touches the shadow. */
+static void on_read(RequestPicture result, const Frame *frame, gpointer data) {
+  RequestWorker *worker = data;
+  mutex_lock(&worker->mutex);
+  const WorkRequest *request = worker->stopped ? NULL : worker->current;
+  mutex_unlock(&worker->mutex);
+  if (request && result == REQUEST_PICTURE_OK) {
+    gboolean covered = request->width > 0 && request->height > 0 && request->width <= frame->width &&
+                       request->height <= frame->height;
+    Frame part = *frame;
+    part.width = request->width;
+    part.height = request->height;
+    result = covered ? write_own(worker, &part) : REQUEST_PICTURE_BAD_SIZE;
+  }
+  mutex_lock(&worker->mutex);
+  worker->read_done = TRUE;
+  worker->read_result = result;
+  cond_signal(&worker->cond);
+  mutex_unlock(&worker->mutex);
+  worker_unref(worker);
+}
+
+static RequestPicture read_resource(RequestWorker *worker, const WorkRequest *request) {
+  mutex_lock(&worker->mutex);
+  gboolean stopped = worker->stopped;
+  worker->current = request;
+  worker->read_done = FALSE;
+  if (!stopped) {
+    /* under the lock, because after request_worker_stop() there may be nobody to ask; it only posts */
+    __atomic_add_fetch(&worker->refs, 1, __ATOMIC_RELAXED);
+    worker->host->read_resource(request->resource_id, on_read, worker, worker->data);
+  }
+  while (!stopped && !worker->read_done) cond_wait(&worker->cond, &worker->mutex);
+  RequestPicture result = stopped ? REQUEST_PICTURE_NOT_FOUND : worker->read_result;
+  worker->current = NULL;
+  mutex_unlock(&worker->mutex);
+  return result;
+}
+
+static Shadow *scanout_shadow(RequestWorker *worker) {
+  mutex_lock(&worker->mutex);
+  Shadow *shadow = worker->stopped ? NULL : worker->host->get_shadow(worker->data);
+  mutex_unlock(&worker->mutex);
+  return shadow;
+}
+
+static RequestPicture follow(RequestWorker *worker, PictureSourceChange change) {
+  if (change == PICTURE_SOURCE_REPLACED) picture_encoder_restart(&worker->encoder);
+  return change == PICTURE_SOURCE_DARK ? REQUEST_PICTURE_FAILED : REQUEST_PICTURE_OK;
+}
+
+/* What the shadow has that was not encoded yet. A writer that never rests is met a few times; its newest picture is then
+ * taken with the next request. */
+static gboolean take(RequestWorker *worker) {
+  gboolean taken = picture_source_is_new(&worker->source) && picture_source_take(&worker->source);
+  if (!taken) damage_clear(&worker->source.damage);
+  return taken;
+}
+
+static RequestPicture fetch_scanout(RequestWorker *worker, gboolean *is_new) {
+  Shadow *shadow = scanout_shadow(worker);
+  if (!shadow || shadow_generation(shadow) == 0) {
+    shadow_unref(shadow);
+    return REQUEST_PICTURE_NOT_FOUND;
+  }
+  RequestPicture result = follow(worker, picture_source_set_shadow(&worker->source, shadow));
+  *is_new = result == REQUEST_PICTURE_OK && take(worker);
+  return result;
+}
+
+/* Brings `source` to the picture that is asked for. */
+static RequestPicture fetch(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
+  RequestPicture result;
+  if (request->resource_id != 0) {
+    if (!worker->host->read_resource) return REQUEST_PICTURE_NOT_FOUND;
+    result = read_resource(worker, request);
+  } else if (request->pixels) {
+    Frame frame = {request->format, request->width, request->height, request->stride,
+                   g_bytes_get_data(request->pixels, NULL)};
+    if (request->format == PIXEL_FORMAT_NV12) {
+      return follow(worker, picture_source_load_nv12(&worker->source, &frame, is_new));
+    }
+    result = write_own(worker, &frame);
+  } else {
+    return fetch_scanout(worker, is_new);
+  }
+  if (result != REQUEST_PICTURE_OK) return result;
+  result = follow(worker, picture_source_set_shadow(&worker->source, shadow_ref(worker->own)));
+  *is_new = result == REQUEST_PICTURE_OK && take(worker);
+  return result;
+}
+
+static AccessUnit *encode(RequestWorker *worker, gboolean idr, gboolean is_new, RequestPicture *result) {
+  static LogLimit limit;
+  g_autoptr(GError) error = NULL;
+  gboolean finest = picture_encoder_is_finest(&worker->encoder);
+  PictureJob job = {.idr = idr, .is_new = is_new, .is_still = finest, .begun_us = g_get_monotonic_time()};
+  job.purpose = is_new || idr || !worker->encoder.encoder ? PICTURE_MOVING
+                : finest                                  ? PICTURE_REPEATED
+                                                          : PICTURE_REFINED;
+  AccessUnit *unit = picture_encoder_encode(&worker->encoder, &worker->source, &job, &error);
+  if (unit) return unit;
+  stats_count("requests.encode-failures");
+  log_limited(&limit, LOG_ERROR, "requests", "%s; opening the encoder again", error->message);
+  *result = REQUEST_PICTURE_FAILED;
+  return NULL;
+}
+
+static void answer(RequestWorker *worker, AccessUnit *unit, RequestPicture result) {
+  mutex_lock(&worker->mutex);
+  if (!worker->stopped) worker->host->answer(g_steal_pointer(&unit), result, worker->data);
+  mutex_unlock(&worker->mutex);
+  access_unit_unref(unit);
+}
+
+/* NULL when stopped. */
+static WorkRequest *next_request(RequestWorker *worker) {
+  mutex_lock(&worker->mutex);
+  while (!worker->stopped && g_queue_is_empty(&worker->requests)) cond_wait(&worker->cond, &worker->mutex);
+  WorkRequest *request = worker->stopped ? NULL : g_queue_pop_head(&worker->requests);
+  if (request) {
+    request->idr |= worker->idr_wanted;
+    worker->idr_wanted = FALSE;
+    rate_control_set_ceiling(&worker->encoder.rate, worker->bitrate);
+    if (request->pixels) worker->pixel_bytes -= g_bytes_get_size(request->pixels);
+  }
+  mutex_unlock(&worker->mutex);
+  return request;
+}
+
+static void run(void *data) {
+  RequestWorker *worker = data;
+  WorkRequest *request;
+  while ((request = next_request(worker))) {
+    gboolean is_new = FALSE;
+    RequestPicture result = fetch(worker, request, &is_new);
+    AccessUnit *unit = result == REQUEST_PICTURE_OK ? encode(worker, request->idr, is_new, &result) : NULL;
+    answer(worker, unit, result);
+    work_request_free(request);
+  }
+  picture_encoder_finish(&worker->encoder);
+  picture_source_finish(&worker->source);
+  worker_unref(worker);
+}
+
+RequestWorker *request_worker_start(const EncoderInterface *encoder, gdouble fps, guint64 bitrate,
+                                    const RequestWorkerHost *host, gpointer data, GError **error) {
+  RequestWorker *worker = g_new0(RequestWorker, 1);
+  worker->refs = 2;
+  worker->host = host;
+  worker->data = data;
+  worker->bitrate = bitrate;
+  g_queue_init(&worker->requests);
+  mutex_init(&worker->mutex);
+  cond_init(&worker->cond);
+  picture_encoder_init(&worker->encoder, encoder, fps, bitrate);
+  if (thread_start_detached("request", run, worker, error)) return worker;
+  worker_unref(worker);
+  worker_unref(worker);
+  return NULL;
+}

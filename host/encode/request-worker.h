@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "common/media/access-unit.h"
+#include "host/capture/shadow.h"
+#include "host/encode/encoder.h"
+
+/*
+ * The encode thread of one request session: takes requests in order, gets each
+ * one's picture, encodes what is new of it, answers. Its calls come from one
+ * thread (the hub's); none waits for it.
+ */
+
+typedef struct RequestWorker RequestWorker;
+
+typedef enum {
+  REQUEST_PICTURE_OK,
+  REQUEST_PICTURE_NOT_FOUND,   /* no such resource, nothing on the scanout */
+  REQUEST_PICTURE_NO_BACKING,  /* a resource without memory */
+  REQUEST_PICTURE_BAD_SIZE,    /* the resource does not cover what was asked for */
+  REQUEST_PICTURE_FAILED,      /* the encoder, or memory */
+} RequestPicture;
+
+typedef struct {
+  guint32 resource_id; /* not 0: that resource; 0: `pixels`, or the scanout's picture */
+  guint width;         /* of a resource's part that is wanted, or of the pixels */
+  guint height;
+  GBytes *pixels; /* NULL, or of `format` and `stride`, checked to be as large as those say */
+  guint32 format;
+  gsize stride;
+  gboolean idr;
+} WorkRequest;
+
+/* Fills a shadow with the resource's picture: see request_worker_start(). */
+typedef void (*RequestReadDone)(RequestPicture result, const Frame *frame, gpointer data);
+
+typedef struct {
+  /* The scanout's shadow of the moment, with a reference; NULL while dark. Any thread. */
+  Shadow *(*get_shadow)(gpointer data);
+  /* Calls `done` once, on whatever thread, soon; the frame is borrowed for that call. NULL without a resource table. */
+  void (*read_resource)(guint32 resource_id, RequestReadDone done, gpointer done_data, gpointer data);
+  /* The answer, in order; on the worker's thread; takes the unit over. Never after request_worker_stop() returned. */
+  void (*answer)(AccessUnit *unit, RequestPicture result, gpointer data);
+} RequestWorkerHost;
+
+/* `host` and `data` outlive the worker up to request_worker_stop(); while read_resource() is under way, up to its `done`. */
+RequestWorker *request_worker_start(const EncoderInterface *encoder, gdouble fps, guint64 bitrate,
+                                    const RequestWorkerHost *host, gpointer data, GError **error);
+void request_worker_stop(RequestWorker *worker); /* NULL is legal */
+
+/* A reference on the pixels is taken. */
+void request_worker_submit(RequestWorker *worker, const WorkRequest *request);
+void request_worker_set_bitrate(RequestWorker *worker, guint64 bitrate);
+void request_worker_force_idr(RequestWorker *worker);
+gsize request_worker_pixel_bytes(RequestWorker *worker); /* that wait */

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stream/requests.h"
+
+#include "common/base/log.h"
+#include "common/base/stats.h"
+#include "common/media/pixel-format.h"
+#include "stream/unit-message.h"
+
+/* What a session owes for one request. */
+typedef struct {
+  gint64 pts_ns;
+} Debt;
+
+typedef struct {
+  RequestBook *book;
+  guint16 id;
+  RequestSession *session; /* NULL where none could be opened */
+  GQueue debts;            /* of Debt, oldest first */
+} Session;
+
+struct RequestBook {
+  const RequestSource *source;
+  gpointer source_data;
+  RequestSend send;
+  gpointer data;
+  GHashTable *sessions; /* by id, of Session */
+  guint in_flight;
+  guint32 outputs; /* a bit each: connected by this peer */
+};
+
+static void session_free(gpointer data) {
+  Session *session = data;
+  if (session->session) session->book->source->close(session->session);
+  g_queue_clear_full(&session->debts, g_free);
+  g_free(session);
+}
+
+RequestBook *request_book_create(const RequestSource *source, gpointer source_data, RequestSend send, gpointer data) {
+  RequestBook *book = g_new0(RequestBook, 1);
+  book->source = source;
+  book->source_data = source_data;
+  book->send = send;
+  book->data = data;
+  book->sessions = g_hash_table_new_full(NULL, NULL, NULL, session_free);
+  return book;
+}
+
+void request_book_destroy(RequestBook *book) {
+  g_hash_table_unref(book->sessions);
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) {
+    if (book->outputs >> i & 1) request_book_disable(book, i);
+  }
+  g_free(book);
+}
+
+static void send_error(RequestBook *book, guint16 session_id, gint32 code, const char *text) {
+  static LogLimit limit;
+  stats_count("requests.errors");
+  log_limited(&limit, LOG_INFO, "requests", "session %u: ERROR %d (%s): %s", session_id, code, hxfr_error_name(code),
+              text);
+  book->send(hxfr_error_message(session_id, code, text), book->data);
+}
+
+static void on_answer(gpointer data, AccessUnit *unit, gint32 code, const char *text) {
+  Session *session = data;
+  RequestBook *book = session->book;
+  g_autofree Debt *debt = g_queue_pop_head(&session->debts);
+  g_assert(debt != NULL);
+  book->in_flight--;
+  if (!unit) {
+    send_error(book, session->id, code, text);
+    return;
+  }
+  stats_count("requests.answered");
+  log_debug("requests", "session %u: answer of %" G_GSIZE_FORMAT " bytes, pts=%" G_GINT64_FORMAT "%s", session->id,
+            unit->size, debt->pts_ns, unit->info.is_key ? ", key frame" : "");
+  book->send(unit_message_response(unit, session->id, debt->pts_ns), book->data);
+  access_unit_unref(unit);
+}
+
+static Session *find_or_open(RequestBook *book, guint16 id) {
+  Session *session = g_hash_table_lookup(book->sessions, GUINT_TO_POINTER(id));
+  if (session) return session;
+  RequestSession *opened = NULL;
+  session = g_new0(Session, 1);
+  session->book = book;
+  session->id = id;
+  g_queue_init(&session->debts);
+  opened = book->source->open(book->source_data, on_answer, session);
+  if (!opened) {
+    session_free(session);
+    return NULL;
+  }
+  session->session = opened;
+  g_hash_table_insert(book->sessions, GUINT_TO_POINTER(id), session);
+  return session;
+}
+
+/* The pixels that follow the fixed part: exactly as many as the request says. NULL and why not. */
+static GBytes *take_pixels(const HxfrFrameRequest *request, ByteReader *reader, const char **why) {
+  gsize size;
+  if (request->width == 0 || request->height == 0 || request->width > FRAME_MAX_WIDTH ||
+      request->height > FRAME_MAX_HEIGHT) {
+    *why = "FRAME_REQUEST with pixels of a size that is 0 or over 8192x4320";
+  } else if (!pixel_format_info(request->format)) {
+    *why = "FRAME_REQUEST with pixels of an unknown format";
+  } else if (request->format == PIXEL_FORMAT_NV12 && (request->width % 2 || request->height % 2)) {
+    *why = "FRAME_REQUEST with NV12 of an odd size";
+  } else if (!pixel_format_size(request->format, request->width, request->height, request->stride, &size)) {
+    *why = "FRAME_REQUEST with a stride that is too small for its width";
+  } else if (byte_reader_left(reader) != size) {
+    *why = "FRAME_REQUEST with more or fewer pixels than its size says";
+  } else {
+    return g_bytes_new(byte_reader_bytes(reader, size), size);
+  }
+  return NULL;
+}
+
+void request_book_take(RequestBook *book, const HxfrHeader *header, ByteReader *reader) {
+  HxfrFrameRequest request;
+  g_autoptr(GBytes) pixels = NULL;
+  const char *why = NULL;
+  gint32 code = HXFR_ERR_INVALID_MESSAGE;
+  if (!hxfr_frame_request_parse(reader, &request)) {
+    why = "a malformed FRAME_REQUEST";
+  } else if (header->flags & HXFR_FLAG_PIXELS && request.resource_id == 0) {
+    pixels = take_pixels(&request, reader, &why);
+  }
+  Session *session = NULL;
+  if (!why) {
+    log_debug("requests", "session %u: request for resource %u, %ux%u, pts=%" G_GINT64_FORMAT "%s", header->session_id,
+              request.resource_id, request.width, request.height, request.pts_ns, pixels ? ", with pixels" : "");
+    session = book->source ? find_or_open(book, header->session_id) : NULL;
+    code = HXFR_ERR_NOT_CONFIGURED;
+    if (!session) why = book->source ? "too many request sessions of this VM: 8 at the most" : "this host takes no requests";
+  }
+  if (!session) {
+    /* sessions that never were have no order to keep; those that are get a malformed request's answer at once */
+    send_error(book, header->session_id, code, why);
+    return;
+  }
+  stats_count("requests.taken");
+  g_queue_push_tail(&session->debts, g_memdup2(&(Debt){request.pts_ns}, sizeof(Debt)));
+  book->in_flight++;
+  book->source->submit(session->session, &request, pixels);
+}
+
+gboolean request_book_has_session(const RequestBook *book, guint16 session_id) {
+  return g_hash_table_contains(book->sessions, GUINT_TO_POINTER(session_id));
+}
+
+gboolean request_book_set_bitrate(RequestBook *book, guint16 session_id, guint bitrate) {
+  Session *session = book->source ? find_or_open(book, session_id) : NULL;
+  if (session) book->source->set_bitrate(session->session, bitrate);
+  return session != NULL;
+}
+
+gboolean request_book_force_keyframe(RequestBook *book, guint16 session_id) {
+  Session *session = g_hash_table_lookup(book->sessions, GUINT_TO_POINTER(session_id));
+  if (session) book->source->force_keyframe(session->session);
+  return session != NULL;
+}
+
+gboolean request_book_enable(RequestBook *book, const HxfrEnableScanout *enable) {
+  if (!book->source || !book->source->set_output || enable->scanout_id == 0 || enable->scanout_id >= HXFR_MAX_SCANOUTS ||
+      enable->width == 0 || enable->height == 0 || enable->width > FRAME_MAX_WIDTH || enable->height > FRAME_MAX_HEIGHT ||
+      enable->refresh_rate > 1000) {
+    return FALSE;
+  }
+  guint refresh_mhz = enable->refresh_rate * 1000;
+  if (!book->source->set_output(book->source_data, enable->scanout_id, TRUE, enable->width, enable->height,
+                                refresh_mhz)) {
+    return FALSE;
+  }
+  book->outputs |= 1u << enable->scanout_id;
+  return TRUE;
+}
+
+void request_book_disable(RequestBook *book, guint32 scanout) {
+  if (scanout >= HXFR_MAX_SCANOUTS || !(book->outputs >> scanout & 1)) return; /* only who connected it */
+  book->outputs &= ~(1u << scanout);
+  book->source->set_output(book->source_data, scanout, FALSE, 0, 0, 0);
+}
+
+gboolean request_book_is_congested(const RequestBook *book) {
+  return book->in_flight >= REQUESTS_MAX_IN_FLIGHT ||
+         (book->in_flight > 0 && book->source->pixel_bytes(book->source_data) >= REQUESTS_MAX_PIXEL_BYTES);
+}
