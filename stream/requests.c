@@ -131,7 +131,8 @@ void request_book_take(RequestBook *book, const HxfrHeader *header, ByteReader *
     log_debug("requests", "session %u: request for resource %u, %ux%u, pts=%" G_GINT64_FORMAT "%s", header->session_id,
               request.resource_id, request.width, request.height, request.pts_ns, pixels ? ", with pixels" : "");
     session = book->source ? find_or_open(book, header->session_id) : NULL;
-    code = HXFR_ERR_NOT_CONFIGURED;
+    gboolean no_resource = !book->source && request.resource_id != 0; /* by wire rule 2, whatever else is missing */
+    code = no_resource ? HXFR_ERR_RESOURCE_NOT_FOUND : HXFR_ERR_NOT_CONFIGURED;
     if (!session) why = book->source ? "too many request sessions of this VM: 8 at the most" : "this host takes no requests";
   }
   if (!session) {

@@ -37,9 +37,11 @@ static void on_log(void *data, int level, const char *format, va_list args) {
 
 static void set_rate_control(x264_param_t *param) {
   param->rc.i_rc_method = X264_RC_CQP;
-  /* CQP clips a forced quantiser to the range between those of its frame types: P at 40, I at 40 - 6·log2(16) = 16 */
-  param->rc.i_qp_constant = ENCODER_MAX_QP;
-  param->rc.f_ip_factor = 16;
+  /* CQP clips a forced quantiser to the range between those of its frame types. x264 takes factors up to 10, which is 20
+   * steps: P in the middle, I 20 below it, B 20 above. */
+  param->rc.i_qp_constant = (ENCODER_MIN_QP + ENCODER_MAX_QP) / 2;
+  param->rc.f_ip_factor = 10;
+  param->rc.f_pb_factor = 10;
   param->rc.i_aq_mode = X264_AQ_NONE;
   param->rc.b_mb_tree = 0;
   param->i_keyint_max = X264_KEYINT_MAX_INFINITE;
