@@ -69,7 +69,7 @@ static guint32 answer_for(ResourceResult result) {
 
 static guint32 get_display_info(Command *command) {
   gpu_outputs_write_info(&command->gpu->outputs, &command->answer);
-  gpu_outputs_were_read(command->gpu);
+  gpu_note_outputs_read(command->gpu);
   return GPU_OK_DISPLAY_INFO;
 }
 
@@ -212,7 +212,8 @@ static guint32 flush(Command *command) {
 static guint32 set_cursor(Command *command, gboolean image) {
   ByteReader *arguments = &command->arguments;
   guint32 id = byte_reader_u32(arguments);
-  GpuCursor cursor = {.x = byte_reader_u32(arguments), .y = 0};
+  GpuCursor cursor;
+  cursor.x = byte_reader_u32(arguments);
   cursor.y = byte_reader_u32(arguments);
   byte_reader_skip(arguments, 4);
   cursor.resource_id = byte_reader_u32(arguments);

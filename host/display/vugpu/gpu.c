@@ -24,7 +24,7 @@ void gpu_finish(Gpu *gpu) {
   resource_table_finish(&gpu->resources);
 }
 
-void gpu_outputs_were_read(Gpu *gpu) {
+void gpu_note_outputs_read(Gpu *gpu) {
   for (guint id = 0; id < DISPLAY_MAX_SCANOUTS; id++) {
     const GpuOutput *output = &gpu->outputs.outputs[id];
     gpu_scanouts_set_connected(&gpu->scanouts, id, gpu->attached && output->connected, output->refresh_mhz);
@@ -36,7 +36,7 @@ void gpu_reset(Gpu *gpu) {
   resource_table_clear(&gpu->resources);
   memset(gpu->cursors, 0, sizeof gpu->cursors);
   init_outputs(gpu);
-  gpu_outputs_were_read(gpu);
+  gpu_note_outputs_read(gpu);
 }
 
 void gpu_set_attached(Gpu *gpu, gboolean attached) {

@@ -47,7 +47,7 @@ void gpu_memory_changed(Gpu *gpu);
 /* Numbers that have been checked. The guest learns it when it asks again. */
 void gpu_set_output(Gpu *gpu, guint id, gboolean connected, guint width, guint height, guint refresh_mhz);
 /* The guest has asked for GET_DISPLAY_INFO: from here on it knows the outputs as they are, and so may the sink. */
-void gpu_outputs_were_read(Gpu *gpu);
+void gpu_note_outputs_read(Gpu *gpu);
 
 /* The whole picture of a resource, valid until the next call that takes the gpu. */
 DisplayRead gpu_read(Gpu *gpu, guint32 resource_id, Frame *frame);
