@@ -87,8 +87,8 @@ gboolean client_receive(Client *client, Message *message, guint timeout_ms, GErr
     FramingResult result = framing_next(&client->framing, &message->header, &message->payload);
     if (result == FRAMING_MESSAGE) return TRUE;
     if (result != FRAMING_NEED_MORE) {
-      g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "Invalid message magic or size: %s; is this an HXFR port?",
-                  framing_result_text(result));
+      g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                  "Invalid message magic or size: %s; is this an HXFR port?", framing_result_text(result));
       return FALSE;
     }
     if (!read_more(client, deadline, error)) return FALSE;

@@ -39,8 +39,8 @@ gboolean client_receive(Client *client, Message *message, guint timeout_ms, GErr
 
 /* An empty PING and its PONG; what comes between is passed over. */
 gboolean client_ping(Client *client, GError **error);
-/* HELLO and a PING behind it: WELCOME first means version 2, PONG first version 1. token may be NULL. Waits for the first
- * scanout list of a version 2 peer as well. */
+/* HELLO and a PING behind it: WELCOME first means version 2, PONG first version 1. token may be NULL. Waits for the
+ * first scanout list of a version 2 peer as well. */
 gboolean client_negotiate(Client *client, const char *token, GError **error);
 /* SUBSCRIBE and its answer. FALSE with G_IO_ERROR_NOT_FOUND where the scanout is absent. */
 gboolean client_subscribe(Client *client, guint scanout, GError **error);

@@ -16,8 +16,8 @@ int command_probe(int argc, char **argv);
 int command_record(int argc, char **argv);
 int command_stats(int argc, char **argv);
 
-/* Parses the options and leaves exactly one argument, the address, in *address. FALSE: *status is what to exit with, and it
- * has been said why. `summary` is one line for --help. */
+/* Parses the options and leaves exactly one argument, the address, in *address. FALSE: *status is what to exit with,
+ * and it has been said why. `summary` is one line for --help. */
 gboolean command_parse(const char *name, const char *summary, const GOptionEntry *entries, int argc, char **argv,
                        char **address, int *status);
 /* "framelift NAME: TEXT" on stderr; gives COMMAND_FAILED. */

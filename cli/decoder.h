@@ -3,7 +3,8 @@
 
 #include <gio/gio.h>
 
-/* H.264 by libavcodec, one access unit in, one picture out: what a viewer's decoder will make of a stream. One thread. */
+/* H.264 by libavcodec, one access unit in, one picture out: what a viewer's decoder will make of a stream. One thread.
+ */
 
 typedef struct Decoder Decoder;
 

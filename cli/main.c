@@ -69,9 +69,10 @@ gboolean command_parse(const char *name, const char *summary, const GOptionEntry
     *address = g_strdup(argv[1]);
     return TRUE;
   }
-  *status = command_usage(name, "%s", error      ? error->message
-                                      : argc < 2 ? "the address is missing: what frameliftd was given with --listen"
-                                                 : "one address only");
+  *status = command_usage(name, "%s",
+                          error      ? error->message
+                          : argc < 2 ? "the address is missing: what frameliftd was given with --listen"
+                                     : "one address only");
   return FALSE;
 }
 

@@ -137,7 +137,8 @@ static gboolean hop_decode(Probe *probe, GError **error) {
   if (got) probe_report_detail(&probe->report, "%ux%u", picture.width, picture.height);
   decoder_destroy(decoder);
   if (taken && !got) {
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the decoder took it and gave no picture: it waits for more");
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                "the decoder took it and gave no picture: it waits for more");
   }
   return taken && got;
 }
@@ -155,7 +156,8 @@ static const Hop PING = {"PING", hop_ping,
                          "program that does not speak HXFR"};
 static const Hop VERSION = {"version", hop_version,
                             "the host answers PING and not HELLO: is it frameliftd, or is it stuck?"};
-static const Hop SUBSCRIBE = {"SUBSCRIBE", hop_subscribe, "the host does not answer SUBSCRIBE: it may only take FRAME_REQUEST, try --request"};
+static const Hop SUBSCRIBE = {"SUBSCRIBE", hop_subscribe,
+                              "the host does not answer SUBSCRIBE: it may only take FRAME_REQUEST, try --request"};
 static const Hop REQUEST = {"FRAME_REQUEST", hop_request, "the host takes no data"};
 static const Hop FIRST_UNIT = {"first answer", hop_first_unit,
                                "the host accepted and sends no picture: the scanout is dark, or the encoder is stuck; "
@@ -172,10 +174,10 @@ static gboolean run_hops(Probe *probe) {
     probe_report_begin(&probe->report, hops[i]->name);
     gboolean good = hops[i]->go(probe, &error);
     gboolean silent = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
-    const char *remedy = !silent                                             ? NULL
-                         : hops[i] == &FIRST_UNIT && probe->request          ? "the request was never answered; older "
-                                                                               "hosts are silent where a submit fails"
-                                                                             : hops[i]->remedy;
+    const char *remedy = !silent                                    ? NULL
+                         : hops[i] == &FIRST_UNIT && probe->request ? "the request was never answered; older "
+                                                                      "hosts are silent where a submit fails"
+                                                                    : hops[i]->remedy;
     probe_report_end(&probe->report, good, error ? error->message : NULL, remedy);
     if (!good) return FALSE;
   }
@@ -211,7 +213,8 @@ int command_probe(int argc, char **argv) {
       {NULL},
   };
   int status;
-  const char *summary = "Goes the way of a picture hop by hop, with the time of each, and names the one that is silent.";
+  const char *summary =
+      "Goes the way of a picture hop by hop, with the time of each, and names the one that is silent.";
   if (!command_parse("probe", summary, entries, argc, argv, &address_text, &status)) return status;
   if (scanout < 0 || scanout >= (gint)HXFR_MAX_SCANOUTS) return command_usage("probe", "--scanout: 0 to 15");
   if (resource < 0 || resource > G_MAXUINT32) return command_usage("probe", "--resource: 0 to 4294967295");

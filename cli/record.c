@@ -101,8 +101,8 @@ static void print_summary(const Recording *recording) {
     fprintf(stderr, ", %.2f a second, %.0f kbit/s", (gdouble)(recording->frames - 1) / seconds,
             (gdouble)recording->bytes * 8 / 1000 / seconds);
   }
-  fprintf(stderr, "; %" G_GUINT64_FORMAT " missing, %" G_GUINT64_FORMAT " merged by a busy encoder\n", recording->missing,
-          recording->merged);
+  fprintf(stderr, "; %" G_GUINT64_FORMAT " missing, %" G_GUINT64_FORMAT " merged by a busy encoder\n",
+          recording->missing, recording->merged);
 }
 
 static int record(const Address *address, const char *token, const char *path, Recording *recording) {

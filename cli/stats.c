@@ -38,7 +38,8 @@ static gboolean print_text(const char *json, GError **error) {
   JsonObject *object = json_node_get_object(root);
   JsonObject *display = json_object_get_object_member(object, "display");
   JsonObject *process = json_object_get_object_member(object, "process");
-  printf("%s, VM \"%s\"\n", json_object_get_string_member(object, "server"), json_object_get_string_member(object, "vm"));
+  printf("%s, VM \"%s\"\n", json_object_get_string_member(object, "server"),
+         json_object_get_string_member(object, "vm"));
   printf("display %s: %s\n", json_object_get_string_member(display, "state"),
          json_object_get_string_member(display, "text"));
   json_array_foreach_element(json_object_get_array_member(object, "scanouts"), print_scanout, NULL);

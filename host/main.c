@@ -77,8 +77,9 @@ static gboolean start_listeners(Daemon *daemon, GError **error) {
     if (!hxfr_server_listen(daemon->hxfr, &option->address, option->trust, &name, error)) return FALSE;
     log_info("main", "listening on %s", name);
     if (option->trust == PEER_VERSION_1) {
-      log_warn("main", "%s takes version 1 peers without a token: every program on this machine, and every guest with "
-                       "user networking, can see this VM's screen",
+      log_warn("main",
+               "%s takes version 1 peers without a token: every program on this machine, and every guest with "
+               "user networking, can see this VM's screen",
                name);
     }
   }

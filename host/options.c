@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char SUMMARY[] =
-    "Shows a virtual machine's screen in a browser, and to any program that speaks HXFR.\n"
-    "\n"
-    "  frameliftd --display qemu:/run/vm1/qmp.sock --http 127.0.0.1:8080\n"
-    "  frameliftd --display test:1920x1080@60,scene=cube --listen unix:/tmp/test.sock";
+static const char SUMMARY[] = "Shows a virtual machine's screen in a browser, and to any program that speaks HXFR.\n"
+                              "\n"
+                              "  frameliftd --display qemu:/run/vm1/qmp.sock --http 127.0.0.1:8080\n"
+                              "  frameliftd --display test:1920x1080@60,scene=cube --listen unix:/tmp/test.sock";
 
 static const char DESCRIPTION[] =
     "Displays:\n"
@@ -73,7 +72,8 @@ static gboolean check_listen(const char *text, ListenOption *option, GError **er
   option->trust = option->address.kind == ADDRESS_UNIX ? PEER_TRUSTED : PEER_NEEDS_TOKEN;
   if (!version_1 || option->address.kind == ADDRESS_UNIX) return TRUE;
   if (!option->address.loopback) {
-    return usage(error, "--listen %s: ,v1 lets everybody in without a token, so it is for loopback addresses only", text);
+    return usage(error, "--listen %s: ,v1 lets everybody in without a token, so it is for loopback addresses only",
+                 text);
   }
   option->trust = PEER_VERSION_1;
   return TRUE;
@@ -84,7 +84,8 @@ static gboolean check_http(const char *text, Options *options, GError **error) {
   g_autoptr(GError) why = NULL;
   Address address;
   if (!address_parse(as_tcp, &address, &why)) {
-    return usage(error, "--http %s: write HOST:PORT with a numeric host or \"localhost\", such as 127.0.0.1:8080", text);
+    return usage(error, "--http %s: write HOST:PORT with a numeric host or \"localhost\", such as 127.0.0.1:8080",
+                 text);
   }
   const char *colon = strrchr(text, ':');
   options->http_host = g_strndup(text, (gsize)(colon - text));

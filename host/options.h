@@ -19,8 +19,8 @@ typedef struct {
 } ListenOption;
 
 typedef struct {
-  char *display; /* as given: "test:…", "qemu:…" */
-  GArray *listen; /* of ListenOption */
+  char *display;   /* as given: "test:…", "qemu:…" */
+  GArray *listen;  /* of ListenOption */
   char *http_host; /* NULL: no HTTP */
   guint http_port;
   char **http_names;
@@ -34,7 +34,7 @@ typedef struct {
 
 typedef enum {
   OPTIONS_RUN,
-  OPTIONS_EXIT, /* --help or --version: it has been printed */
+  OPTIONS_EXIT,  /* --help or --version: it has been printed */
   OPTIONS_USAGE, /* *error says what is wrong */
 } OptionsResult;
 

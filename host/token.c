@@ -56,10 +56,12 @@ char *token_load(const char *path, GError **error) {
   if (info.st_mode & 077) return refuse(error, path, "may be read by others: run chmod 600 on it");
   text[strcspn(text, "\r\n")] = '\0';
   gsize length = strlen(text);
-  if (length < TOKEN_MIN || length > TOKEN_MAX) return refuse(error, path, "has no token of 16 to 256 bytes in its first line");
+  if (length < TOKEN_MIN || length > TOKEN_MAX)
+    return refuse(error, path, "has no token of 16 to 256 bytes in its first line");
   for (gsize i = 0; i < length; i++) {
     if (!g_ascii_isalnum(text[i]) && !strchr("-._~", text[i])) {
-      return refuse(error, path, "has characters in its token that an address cannot carry: use letters, digits, - . _ ~");
+      return refuse(error, path,
+                    "has characters in its token that an address cannot carry: use letters, digits, - . _ ~");
     }
   }
   return g_strdup(text);

@@ -27,7 +27,7 @@ struct Connection {
   OutboxItem item; /* being written */
   gsize written;   /* of the item */
   gboolean has_item;
-  gboolean paused; /* answers pile up: what is in `framing`, and what the peer sends, waits */
+  gboolean paused;   /* answers pile up: what is in `framing`, and what the peer sends, waits */
   gint64 closing_us; /* no more is read; closes when the outbox is empty, or at this time */
   ConnectionClosed closed;
   gpointer data;

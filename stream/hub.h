@@ -64,8 +64,8 @@ HxfrDisplayState hub_state(const Hub *hub, const char **text); /* text borrowed 
 void hub_watch(Hub *hub, HubWatch watch, gpointer data);
 void hub_unwatch(Hub *hub, HubWatch watch, gpointer data);
 
-/* Whether it can be subscribed. As long as the display has named none, scanout 0 can: every VM has it, and who comes early
- * waits for it as for a dark one. */
+/* Whether it can be subscribed. As long as the display has named none, scanout 0 can: every VM has it, and who comes
+ * early waits for it as for a dark one. */
 gboolean hub_has_scanout(const Hub *hub, guint scanout);
 
 /* NULL if hub_has_scanout() says no. Opens the outbox's lane; access units come from the next IDR on, which is asked

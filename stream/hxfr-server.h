@@ -12,6 +12,6 @@ HxfrServer *hxfr_server_create(PeerService *service, GMainContext *context);
 /* Closes every connection and listener. NULL is legal. */
 void hxfr_server_destroy(HxfrServer *server);
 
-/* Listens on one more address; what its peers must prove is `trust`. In *name the address with the port the kernel chose,
- * the caller's. FALSE and error: one line for a person. */
+/* Listens on one more address; what its peers must prove is `trust`. In *name the address with the port the kernel
+ * chose, the caller's. FALSE and error: one line for a person. */
 gboolean hxfr_server_listen(HxfrServer *server, const Address *address, PeerTrust trust, char **name, GError **error);

@@ -13,8 +13,8 @@ typedef struct {
   gint64 opened_us;
   gint64 last_us; /* when something was last queued */
   guint queued;
-  gboolean waiting;     /* for an IDR */
-  gboolean idr_wanted;  /* to be told by the next pop */
+  gboolean waiting;    /* for an IDR */
+  gboolean idr_wanted; /* to be told by the next pop */
 } Lane;
 
 typedef struct {
@@ -105,8 +105,7 @@ void outbox_open_lane(Outbox *outbox, guint scanout, guint version) {
   gint64 now = g_get_monotonic_time();
   mutex_lock(&outbox->mutex);
   drop_units(outbox, scanout);
-  outbox->lanes[scanout] =
-      (Lane){.open = TRUE, .version = version, .opened_us = now, .last_us = now, .waiting = TRUE};
+  outbox->lanes[scanout] = (Lane){.open = TRUE, .version = version, .opened_us = now, .last_us = now, .waiting = TRUE};
   mutex_unlock(&outbox->mutex);
 }
 
@@ -179,8 +178,7 @@ gboolean outbox_is_behind(Outbox *outbox, guint scanout, guint units) {
 
 gboolean outbox_is_congested(Outbox *outbox) {
   mutex_lock(&outbox->mutex);
-  gboolean congested =
-      outbox->messages >= OUTBOX_CONGESTED_MESSAGES || outbox->message_bytes >= OUTBOX_CONGESTED_BYTES;
+  gboolean congested = outbox->messages >= OUTBOX_CONGESTED_MESSAGES || outbox->message_bytes >= OUTBOX_CONGESTED_BYTES;
   mutex_unlock(&outbox->mutex);
   return congested;
 }

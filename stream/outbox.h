@@ -69,8 +69,8 @@ gboolean outbox_is_congested(Outbox *outbox);
 gboolean outbox_pop(Outbox *outbox, OutboxItem *item, guint32 *idr_wanted);
 void outbox_item_clear(OutboxItem *item);
 
-/* How long ago the peer last took something, though there was more for it, or it has not come for more since; 0 where it
- * has taken all there was. Microseconds. */
+/* How long ago the peer last took something, though there was more for it, or it has not come for more since; 0 where
+ * it has taken all there was. Microseconds. */
 gint64 outbox_stalled_us(Outbox *outbox, gint64 now_us);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Outbox, outbox_unref)

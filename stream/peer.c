@@ -391,11 +391,10 @@ gboolean peer_receive(Peer *peer, const HxfrHeader *header, const guint8 *payloa
 
 void peer_broken(Peer *peer, FramingResult result, const HxfrHeader *header) {
   stats_count("peer.broken-streams");
-  g_autofree char *text =
-      result == FRAMING_TOO_LARGE
-          ? g_strdup_printf("%s of %u bytes: more than is taken here; closing", hxfr_type_name(header->type),
-                            header->payload_size)
-          : g_strdup_printf("%s; closing", framing_result_text(result));
+  g_autofree char *text = result == FRAMING_TOO_LARGE
+                              ? g_strdup_printf("%s of %u bytes: more than is taken here; closing",
+                                                hxfr_type_name(header->type), header->payload_size)
+                              : g_strdup_printf("%s; closing", framing_result_text(result));
   send_error(peer, 0, HXFR_ERR_INVALID_MESSAGE, text);
 }
 

@@ -31,9 +31,9 @@ typedef struct {
 typedef struct {
   Hub *hub;
   const char *vm_name;
-  const char *token;       /* compared in constant time */
-  const char *server_name; /* "frameliftd 0.1.0" */
-  guint64 max_bitrate;     /* bit/s: the ceiling that no wish goes above */
+  const char *token;             /* compared in constant time */
+  const char *server_name;       /* "frameliftd 0.1.0" */
+  guint64 max_bitrate;           /* bit/s: the ceiling that no wish goes above */
   const RequestSource *requests; /* NULL: FRAME_REQUEST is not served */
   gpointer requests_data;
   GPtrArray *peers; /* of Peer; peer_service_init() */
@@ -54,7 +54,8 @@ void peer_service_finish(PeerService *service);
 
 /* `kind` names the transport in stats and logs ("unix", "tcp", "websocket"); a literal. NULL when there are too many
  * already: send peer_refusal() and close. */
-Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const PeerTransport *transport, gpointer data);
+Peer *peer_create(PeerService *service, PeerTrust trust, const char *kind, const PeerTransport *transport,
+                  gpointer data);
 void peer_destroy(Peer *peer); /* ends its subscriptions; NULL is legal */
 /* An ERROR message for one peer too many; the caller's. */
 GBytes *peer_refusal(void);

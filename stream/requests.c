@@ -133,7 +133,8 @@ void request_book_take(RequestBook *book, const HxfrHeader *header, ByteReader *
     session = book->source ? find_or_open(book, header->session_id) : NULL;
     gboolean no_resource = !book->source && request.resource_id != 0; /* by wire rule 2, whatever else is missing */
     code = no_resource ? HXFR_ERR_RESOURCE_NOT_FOUND : HXFR_ERR_NOT_CONFIGURED;
-    if (!session) why = book->source ? "too many request sessions of this VM: 8 at the most" : "this host takes no requests";
+    if (!session)
+      why = book->source ? "too many request sessions of this VM: 8 at the most" : "this host takes no requests";
   }
   if (!session) {
     /* sessions that never were have no order to keep; those that are get a malformed request's answer at once */
@@ -163,9 +164,9 @@ gboolean request_book_force_keyframe(RequestBook *book, guint16 session_id) {
 }
 
 gboolean request_book_enable(RequestBook *book, const HxfrEnableScanout *enable) {
-  if (!book->source || !book->source->set_output || enable->scanout_id == 0 || enable->scanout_id >= HXFR_MAX_SCANOUTS ||
-      enable->width == 0 || enable->height == 0 || enable->width > FRAME_MAX_WIDTH || enable->height > FRAME_MAX_HEIGHT ||
-      enable->refresh_rate > 1000) {
+  if (!book->source || !book->source->set_output || enable->scanout_id == 0 ||
+      enable->scanout_id >= HXFR_MAX_SCANOUTS || enable->width == 0 || enable->height == 0 ||
+      enable->width > FRAME_MAX_WIDTH || enable->height > FRAME_MAX_HEIGHT || enable->refresh_rate > 1000) {
     return FALSE;
   }
   guint refresh_mhz = enable->refresh_rate * 1000;

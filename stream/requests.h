@@ -23,7 +23,8 @@
 
 typedef struct RequestSession RequestSession;
 
-/* The answer to the oldest request that waits: a unit (taken over), or NULL and why not (an HxfrErrorCode and a text). */
+/* The answer to the oldest request that waits: a unit (taken over), or NULL and why not (an HxfrErrorCode and a text).
+ */
 typedef void (*RequestAnswer)(gpointer data, AccessUnit *unit, gint32 code, const char *text);
 
 typedef struct {
@@ -37,7 +38,8 @@ typedef struct {
   void (*force_keyframe)(RequestSession *session);
   gsize (*pixel_bytes)(gpointer data); /* that wait, of all sessions */
   /* Connects an output or disconnects it; NULL where that cannot be. */
-  gboolean (*set_output)(gpointer data, guint scanout, gboolean connected, guint width, guint height, guint refresh_mhz);
+  gboolean (*set_output)(gpointer data, guint scanout, gboolean connected, guint width, guint height,
+                         guint refresh_mhz);
 } RequestSource;
 
 typedef struct RequestBook RequestBook;
@@ -47,7 +49,8 @@ typedef void (*RequestSend)(GBytes *message, gpointer data);
 
 /* source NULL: every request is answered with ERROR -6. */
 RequestBook *request_book_create(const RequestSource *source, gpointer source_data, RequestSend send, gpointer data);
-/* Closes all sessions: answers that come later find nobody (F05); outputs that were connected here are disconnected (F16). */
+/* Closes all sessions: answers that come later find nobody (F05); outputs that were connected here are disconnected
+ * (F16). */
 void request_book_destroy(RequestBook *book);
 
 /* A FRAME_REQUEST of the session; the reader is at its payload. */

@@ -46,8 +46,9 @@ static void add_process(JsonBuilder *builder) {
   json_builder_set_member_name(builder, "process");
   json_builder_begin_object(builder);
   add_number(builder, "pid", getpid());
-  add_number(builder, "cpu_ms", (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-                                    (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000);
+  add_number(builder, "cpu_ms",
+             (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+                 (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000);
   add_number(builder, "max_rss_kb", usage.ru_maxrss);
   json_builder_end_object(builder);
 }

@@ -3,6 +3,6 @@
 
 #include "stream/hub.h"
 
-/* Every counter, the scanouts and the display's state as one JSON object: what STATS carries and `framelift stats --json`
- * prints. The caller's; never NULL. The hub's thread. */
+/* Every counter, the scanouts and the display's state as one JSON object: what STATS carries and `framelift stats
+ * --json` prints. The caller's; never NULL. The hub's thread. */
 char *stats_json(const Hub *hub, const char *vm_name, const char *server_name);

@@ -30,8 +30,7 @@ GBytes *unit_message_response(const AccessUnit *unit, guint16 session_id, gint64
   ByteWriter writer;
   byte_writer_init(&writer, bytes, size);
   hxfr_header_write(
-      &writer,
-      &(HxfrHeader){.type = HXFR_FRAME_RESPONSE, .session_id = session_id, .payload_size = (guint32)payload});
+      &writer, &(HxfrHeader){.type = HXFR_FRAME_RESPONSE, .session_id = session_id, .payload_size = (guint32)payload});
   hxfr_frame_response_write(&writer, &(HxfrFrameResponse){pts, pts, unit->info.is_key, count});
   annexb_init(&iterator, unit->data, unit->size);
   while (annexb_next(&iterator, &nal)) {

@@ -25,8 +25,8 @@ guint64 byte_reader_u64(ByteReader *reader);
 gint32 byte_reader_i32(ByteReader *reader);
 gint64 byte_reader_i64(ByteReader *reader);
 
-/* The next `size` bytes in place, borrowed from the caller's buffer; NULL (and failed) if fewer are left. With size 0 the
- * pointer is valid to compare and not to read. */
+/* The next `size` bytes in place, borrowed from the caller's buffer; NULL (and failed) if fewer are left. With size 0
+ * the pointer is valid to compare and not to read. */
 const guint8 *byte_reader_bytes(ByteReader *reader, gsize size);
 void byte_reader_skip(ByteReader *reader, gsize size);
 

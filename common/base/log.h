@@ -41,5 +41,4 @@ typedef struct {
   guint held_back;
 } LogLimit;
 
-void log_limited(LogLimit *limit, LogLevel level, const char *component, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
+void log_limited(LogLimit *limit, LogLevel level, const char *component, const char *format, ...) G_GNUC_PRINTF(4, 5);

@@ -18,10 +18,10 @@
 #define ACCESS_UNIT_MAX_RECTS 64u
 
 typedef struct {
-  guint64 sequence;   /* set by the hub when it is published */
-  gint64 flush_us;    /* monotonic: when the VM showed the picture */
-  gint64 encoded_us;  /* monotonic: when the encoder was done with it */
-  guint width;        /* true size, pixels */
+  guint64 sequence;  /* set by the hub when it is published */
+  gint64 flush_us;   /* monotonic: when the VM showed the picture */
+  gint64 encoded_us; /* monotonic: when the encoder was done with it */
+  guint width;       /* true size, pixels */
   guint height;
   gboolean is_key;        /* IDR, SPS and PPS before it */
   gboolean is_refinement; /* nothing changed but the quality */

@@ -18,8 +18,8 @@ typedef enum {
 } NalType;
 
 typedef struct {
-  const guint8 *data; /* from the NAL header byte on, without start code and trailing zeros */
-  gsize size;         /* at least 1 */
+  const guint8 *data;  /* from the NAL header byte on, without start code and trailing zeros */
+  gsize size;          /* at least 1 */
   const guint8 *entry; /* from the start code on: what goes on the wire */
   gsize entry_size;
 } Nal;

@@ -35,7 +35,8 @@ void damage_set_rect(Damage *damage, const Rect *rect) {
 void damage_union(Damage *damage, const Damage *other) {
   g_assert(damage->width == other->width && damage->height == other->height);
   for (guint row = 0; row < damage->rows; row++) {
-    for (guint word = 0; word < G_N_ELEMENTS(damage->bits[0]); word++) damage->bits[row][word] |= other->bits[row][word];
+    for (guint word = 0; word < G_N_ELEMENTS(damage->bits[0]); word++)
+      damage->bits[row][word] |= other->bits[row][word];
   }
 }
 

@@ -10,8 +10,8 @@
  */
 
 #define DAMAGE_TILE 64u
-#define DAMAGE_MAX_COLUMNS (FRAME_MAX_WIDTH / DAMAGE_TILE)                       /* 128 */
-#define DAMAGE_MAX_ROWS ((FRAME_MAX_HEIGHT + DAMAGE_TILE - 1) / DAMAGE_TILE)     /* 68 */
+#define DAMAGE_MAX_COLUMNS (FRAME_MAX_WIDTH / DAMAGE_TILE)                   /* 128 */
+#define DAMAGE_MAX_ROWS ((FRAME_MAX_HEIGHT + DAMAGE_TILE - 1) / DAMAGE_TILE) /* 68 */
 #define DAMAGE_MAX_TILES (DAMAGE_MAX_COLUMNS * DAMAGE_MAX_ROWS)
 
 typedef struct {
@@ -45,6 +45,6 @@ guint damage_count(const Damage *damage); /* tiles */
 /* The tile's part of the picture. */
 Rect damage_tile_rect(const Damage *damage, guint column, guint row);
 
-/* Damage as rectangles: runs of tiles in a row, joined with an equal run above. Writes at most `max`; where there are more,
- * the one rectangle around all of them. Returns how many. */
+/* Damage as rectangles: runs of tiles in a row, joined with an equal run above. Writes at most `max`; where there are
+ * more, the one rectangle around all of them. Returns how many. */
 guint damage_to_rects(const Damage *damage, Rect *rects, guint max);

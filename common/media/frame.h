@@ -28,7 +28,8 @@ typedef struct {
   guint height;
 } Rect;
 
-/* The part of (x, y, width, height) inside a picture of the given size; the numbers may be anything. FALSE if nothing is. */
+/* The part of (x, y, width, height) inside a picture of the given size; the numbers may be anything. FALSE if nothing
+ * is. */
 static inline gboolean rect_clip(gint64 x, gint64 y, gint64 width, gint64 height, guint picture_width,
                                  guint picture_height, Rect *out) {
   const gint64 limit = G_MAXINT32; /* keeps the sums below exact */

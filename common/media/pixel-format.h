@@ -28,6 +28,6 @@ typedef struct {
 /* NULL for a fourcc that is not in the table; static storage. */
 const PixelFormatInfo *pixel_format_info(guint32 fourcc);
 
-/* Bytes of a picture of `height` rows: stride × height, × 3/2 for NV12. FALSE if that overflows, the format is unknown, or
- * the stride is too small for `width`. */
+/* Bytes of a picture of `height` rows: stride × height, × 3/2 for NV12. FALSE if that overflows, the format is unknown,
+ * or the stride is too small for `width`. */
 gboolean pixel_format_size(guint32 fourcc, guint width, guint height, gsize stride, gsize *size);

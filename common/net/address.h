@@ -26,8 +26,8 @@ typedef struct {
     struct sockaddr_storage storage;
   } socket;
   socklen_t size;
-  char path[108];     /* unix: the file; else empty */
-  gboolean loopback;  /* tcp: only this machine can reach it */
+  char path[108];    /* unix: the file; else empty */
+  gboolean loopback; /* tcp: only this machine can reach it */
 } Address;
 
 /* Accepts a plain path (with a slash in it) as unix: too. */

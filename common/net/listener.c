@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define LISTENER_BACKLOG 64
-/* How long accepting rests when the process is out of descriptors: the pending connection would else wake it for ever. */
+/* How long accepting rests when the process is out of descriptors: the pending connection would else wake it for ever.
+ */
 #define LISTENER_REST_MS 200
 
 struct Listener {
@@ -38,12 +39,13 @@ static gboolean fail(GError **error, const Address *address, int code, const cha
   return FALSE;
 }
 
-/* Whether a process may be behind the socket file: a dead one's refuses at once. What fails otherwise (another user's, a
- * datagram socket, a full backlog) may live. */
+/* Whether a process may be behind the socket file: a dead one's refuses at once. What fails otherwise (another user's,
+ * a datagram socket, a full backlog) may live. */
 static gboolean someone_answers(const Address *address) {
   int fd = socket_open(address, NULL);
   if (fd < 0) return TRUE; /* not known: keep the file */
-  gboolean answers = connect(fd, &address->socket.any, address->size) == 0 || (errno != ECONNREFUSED && errno != ENOENT);
+  gboolean answers =
+      connect(fd, &address->socket.any, address->size) == 0 || (errno != ECONNREFUSED && errno != ENOENT);
   socket_close(&fd);
   return answers;
 }

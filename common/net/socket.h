@@ -8,8 +8,8 @@
  * Every socket here is non-blocking and close-on-exec.
  */
 
-/* Unsent bytes the kernel may hold for a viewer: with its default, its buffer alone held 3.6 s of video for a slow reader,
- * and what is in there can no longer be replaced by something newer. */
+/* Unsent bytes the kernel may hold for a viewer: with its default, its buffer alone held 3.6 s of video for a slow
+ * reader, and what is in there can no longer be replaced by something newer. */
 #define SOCKET_NOTSENT_LOWAT (32 << 10)
 /* A unix socket has no such setting: its whole buffer is what a stopped reader will still be shown. */
 #define SOCKET_UNIX_SNDBUF (64 << 10)

@@ -22,8 +22,8 @@
 #define HXFR_UNIT_FIXED_SIZE 56u
 #define HXFR_HEARTBEAT_SIZE 16u
 
-#define HXFR_MAX_TOKEN 256u    /* 128 bits in hexadecimal are 32; a token file's line may be longer */
-#define HXFR_MAX_NAME 128u     /* names are for people */
+#define HXFR_MAX_TOKEN 256u     /* 128 bits in hexadecimal are 32; a token file's line may be longer */
+#define HXFR_MAX_NAME 128u      /* names are for people */
 #define HXFR_MAX_UNIT_RECTS 64u /* more damage than that is told as its bounding box */
 
 /* WELCOME's features: what this host answers. */
@@ -40,8 +40,8 @@ typedef enum {
 } HxfrRight;
 
 typedef struct {
-  guint16 version;   /* the highest the client speaks */
-  guint32 features;  /* none defined for clients yet: 0 */
+  guint16 version;  /* the highest the client speaks */
+  guint32 features; /* none defined for clients yet: 0 */
   char token[HXFR_MAX_TOKEN + 1];
   char name[HXFR_MAX_NAME + 1]; /* of the client's program, for people: "framelift record 0.1.0" */
 } HxfrHello;
@@ -50,7 +50,7 @@ typedef struct {
   guint16 version; /* what both speak from here on: 2 */
   guint16 rights;
   guint32 features;
-  guint32 heartbeat_ms; /* a subscription hears a HEARTBEAT or a UNIT at least this often */
+  guint32 heartbeat_ms;         /* a subscription hears a HEARTBEAT or a UNIT at least this often */
   char name[HXFR_MAX_NAME + 1]; /* the VM's */
 } HxfrWelcome;
 
@@ -87,7 +87,8 @@ typedef enum {
   HXFR_UNIT_SETTLED = 1 << 3,    /* the picture is at its final quality; silence follows, after one repeat */
 } HxfrUnitFlag;
 
-/* The fixed part of UNIT: a pushed access unit. rect_count damage rectangles of 8 bytes follow, then the access unit. */
+/* The fixed part of UNIT: a pushed access unit. rect_count damage rectangles of 8 bytes follow, then the access unit.
+ */
 typedef struct {
   guint64 sequence; /* counts this stream's access units; a gap is what this subscriber was not sent */
   gint64 pts_ns;    /* the flush, since SUBSCRIBE was accepted */
@@ -98,7 +99,7 @@ typedef struct {
   guint32 queue_us;   /* in the shadow → the encoder took it */
   guint32 convert_us;
   guint32 encode_us;
-  guint32 send_us; /* encoded → handed to this peer's socket */
+  guint32 send_us;       /* encoded → handed to this peer's socket */
   guint32 frames_merged; /* flushes this access unit stands for beyond its own: the encoder was busy */
   guint16 rect_count;
   guint16 qp; /* mean, 0 to 51 */

@@ -61,13 +61,13 @@ typedef enum {
 #define HXFR_ERROR_TEXT_SIZE 256u
 
 /* Limits, each met before anything is multiplied or allocated. */
-#define HXFR_MAX_PING 64u                      /* version 1's own limit */
-#define HXFR_MAX_REQUEST 4096u                 /* every request without pixels: the largest is HELLO with a token and a name */
-#define HXFR_MAX_PIXELS (64u << 20)            /* 4096 × 4096 × 4: more than any 4K or 5K frame */
-#define HXFR_MAX_RESPONSE (64u << 20)          /* an access unit: an IDR of 8192 × 4320 in I_PCM is 53 MB */
-#define HXFR_MAX_NALS 4096u                    /* slices of one access unit: one a macroblock row at 8K is 270 */
-#define HXFR_MAX_TEXT (256u << 10)             /* STATS: some hundred counters are 20 KB of JSON */
-#define HXFR_MAX_SCANOUTS 16u                  /* virtio-gpu's own limit */
+#define HXFR_MAX_PING 64u             /* version 1's own limit */
+#define HXFR_MAX_REQUEST 4096u        /* every request without pixels: the largest is HELLO with a token and a name */
+#define HXFR_MAX_PIXELS (64u << 20)   /* 4096 × 4096 × 4: more than any 4K or 5K frame */
+#define HXFR_MAX_RESPONSE (64u << 20) /* an access unit: an IDR of 8192 × 4320 in I_PCM is 53 MB */
+#define HXFR_MAX_NALS 4096u           /* slices of one access unit: one a macroblock row at 8K is 270 */
+#define HXFR_MAX_TEXT (256u << 10)    /* STATS: some hundred counters are 20 KB of JSON */
+#define HXFR_MAX_SCANOUTS 16u         /* virtio-gpu's own limit */
 
 typedef enum {
   HXFR_OK = 0,
@@ -148,8 +148,8 @@ gboolean hxfr_header_parse(const guint8 *bytes, HxfrHeader *header);
 void hxfr_header_write(ByteWriter *writer, const HxfrHeader *header);
 
 /*
- * Each parser takes one whole payload and returns FALSE if it is malformed: too short, or, for messages of a fixed size,
- * too long. Numbers are handed on as they came; their meaning is checked where it is known.
+ * Each parser takes one whole payload and returns FALSE if it is malformed: too short, or, for messages of a fixed
+ * size, too long. Numbers are handed on as they came; their meaning is checked where it is known.
  */
 gboolean hxfr_frame_request_parse(ByteReader *reader, HxfrFrameRequest *request);
 gboolean hxfr_frame_response_parse(ByteReader *reader, HxfrFrameResponse *response);

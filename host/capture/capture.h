@@ -23,8 +23,8 @@ void capture_destroy(Capture *capture); /* NULL is legal */
 
 /* The scanout has this size from here on; 0, 0: it is dark. The display's thread. */
 void capture_set_size(Capture *capture, guint scanout, guint width, guint height);
-/* `frame` is the whole picture as it is, of the size last set; only inside the rectangles may it differ from the last call's
- * (n_rects 0: anywhere). Compares, copies, tells. The display's thread. */
+/* `frame` is the whole picture as it is, of the size last set; only inside the rectangles may it differ from the last
+ * call's (n_rects 0: anywhere). Compares, copies, tells. The display's thread. */
 void capture_update(Capture *capture, guint scanout, const Frame *frame, const Rect *rects, guint n_rects,
                     gint64 flush_us);
 

@@ -114,8 +114,8 @@ void shadow_write_begin(Shadow *shadow) {
 
 /* One pass: rows are compared until the first difference, from there on they are copied. The readers of a sequence lock
  * read while this writes, on purpose: they throw away what they read then. ThreadSanitizer cannot know that. */
-__attribute__((no_sanitize("thread"))) static gboolean compare_and_copy(guint8 *to, gsize to_stride, const guint8 *from,
-                                                                        gsize from_stride, gsize row_bytes, guint rows) {
+__attribute__((no_sanitize("thread"))) static gboolean
+compare_and_copy(guint8 *to, gsize to_stride, const guint8 *from, gsize from_stride, gsize row_bytes, guint rows) {
   guint row = 0;
   while (row < rows && memcmp(to + row * to_stride, from + row * from_stride, row_bytes) == 0) row++;
   if (row == rows) return FALSE;

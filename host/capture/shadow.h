@@ -37,15 +37,15 @@ guint shadow_height(const Shadow *shadow);
  * The writer. Between begin and end the picture is in motion for readers.
  */
 void shadow_write_begin(Shadow *shadow);
-/* Compares the rectangle with `frame` tile by tile and copies what differs; frame is of the shadow's size, in a packed format
- * that is kept for all of it. Returns how many tiles differed. */
+/* Compares the rectangle with `frame` tile by tile and copies what differs; frame is of the shadow's size, in a packed
+ * format that is kept for all of it. Returns how many tiles differed. */
 guint shadow_write_rect(Shadow *shadow, const Frame *frame, const Rect *rect);
 /* Returns the new generation; the old one if nothing was different. */
 guint64 shadow_write_end(Shadow *shadow, gint64 flush_us);
 
 /*
- * Readers. shadow_read_begin() gives a ticket, or 0 while the writer is at it: come back when it has said that it is done.
- * What was read since is good if shadow_read_end() says so; if not, read it again.
+ * Readers. shadow_read_begin() gives a ticket, or 0 while the writer is at it: come back when it has said that it is
+ * done. What was read since is good if shadow_read_end() says so; if not, read it again.
  */
 guint64 shadow_read_begin(const Shadow *shadow, ShadowState *state);
 gboolean shadow_read_end(const Shadow *shadow, guint64 ticket);

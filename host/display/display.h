@@ -36,9 +36,10 @@ typedef enum {
 typedef struct {
   /* A scanout appeared or changed; `info` is borrowed for the call. Comes before the first update of a new size. */
   void (*scanout)(gpointer data, guint id, const ScanoutInfo *info);
-  /* `frame` is the scanout's whole picture as it is now, of the size last told (4 bytes a pixel). Pixels may differ from
-   * those of the previous call only inside the rects; n_rects 0 means nothing is known: anything may differ. flush_us: when the
-   * VM showed the picture, monotonic microseconds. The frame is read before this returns and never after. */
+  /* `frame` is the scanout's whole picture as it is now, of the size last told (4 bytes a pixel). Pixels may differ
+   * from those of the previous call only inside the rects; n_rects 0 means nothing is known: anything may differ.
+   * flush_us: when the VM showed the picture, monotonic microseconds. The frame is read before this returns and never
+   * after. */
   void (*update)(gpointer data, guint id, const Frame *frame, const Rect *rects, guint n_rects, gint64 flush_us);
   /* `text` says, for people, what is known: "QEMU left; waiting for PATH to come back". Borrowed. */
   void (*state)(gpointer data, DisplayState state, const char *text);
@@ -64,11 +65,12 @@ typedef struct {
   void (*stop)(Display *display);    /* blocks until its thread has ended; the sink is not called after */
   void (*destroy)(Display *display); /* a stopped one */
 
-  /* NULL where the display has no resource table. Any thread; reads on the display's own, calls `done` there exactly once
-   * (before stop() returns at the latest), and holds the resource meanwhile. */
+  /* NULL where the display has no resource table. Any thread; reads on the display's own, calls `done` there exactly
+   * once (before stop() returns at the latest), and holds the resource meanwhile. */
   void (*read_resource)(Display *display, guint32 resource_id, DisplayReadDone done, gpointer data);
-  /* NULL where outputs cannot be plugged. Any thread. Connects or resizes an output (not 0, the boot display), or disconnects
-   * it where `connected` is FALSE; FALSE if there is no such output. The sink hears of it when the guest has followed. */
+  /* NULL where outputs cannot be plugged. Any thread. Connects or resizes an output (not 0, the boot display), or
+   * disconnects it where `connected` is FALSE; FALSE if there is no such output. The sink hears of it when the guest
+   * has followed. */
   gboolean (*set_output)(Display *display, guint id, gboolean connected, guint width, guint height, guint refresh_mhz);
 } DisplayInterface;
 

@@ -22,8 +22,8 @@ enum {
 #define Y_OFFSET ((16 << 16) + (1 << 15))
 #define C_OFFSET ((128 << 18) + (1 << 17))
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&  \
-    !defined(__clang__)
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) &&                                 \
+    !defined(__SANITIZE_THREAD__) && !defined(__clang__)
 #define NV12_CLONES __attribute__((target_clones("avx2", "default"), optimize("O3")))
 #else
 #define NV12_CLONES
@@ -48,9 +48,8 @@ void nv12_finish(Nv12 *picture) {
 }
 
 /* The readers' side of the shadow's sequence lock (shadow.c): what is read here while it is written is thrown away. */
-__attribute__((no_sanitize("thread"))) NV12_CLONES static void luma_row(guint8 *restrict out,
-                                                                        const guint32 *restrict pixels, guint count,
-                                                                        gint c0, gint c1, gint c2) {
+__attribute__((no_sanitize("thread"))) NV12_CLONES static void
+luma_row(guint8 *restrict out, const guint32 *restrict pixels, guint count, gint c0, gint c1, gint c2) {
   for (guint i = 0; i < count; i++) {
     gint a = pixels[i] & 0xff, b = (pixels[i] >> 8) & 0xff, c = (pixels[i] >> 16) & 0xff;
     out[i] = (guint8)((a * c0 + b * c1 + c * c2 + Y_OFFSET) >> 16);

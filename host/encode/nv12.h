@@ -25,5 +25,6 @@ typedef struct {
 gboolean nv12_init(Nv12 *picture, guint width, guint height);
 void nv12_finish(Nv12 *picture);
 
-/* Converts the rectangle, grown to even borders. frame: packed, at most one pixel smaller than the picture either way. */
+/* Converts the rectangle, grown to even borders. frame: packed, at most one pixel smaller than the picture either way.
+ */
 void nv12_convert(Nv12 *picture, const Frame *frame, const Rect *rect);

@@ -36,8 +36,9 @@ static gboolean open_encoder(PictureEncoder *encoder, const PictureSource *sourc
 
 static guint choose_qp(PictureEncoder *encoder, const PictureJob *job, const RatePicture *picture) {
   if (job->purpose == PICTURE_REFINED) return MAX(encoder->qp, RATE_FINE_QP + RATE_REFINE_STEP) - RATE_REFINE_STEP;
-  /* x264 takes the hint "constant" only where the last quantiser was not higher: at the highest it takes it everywhere, and
-   * nothing is coded, so that the quantiser means nothing. At the picture's own it tries some macroblocks again for ever. */
+  /* x264 takes the hint "constant" only where the last quantiser was not higher: at the highest it takes it everywhere,
+   * and nothing is coded, so that the quantiser means nothing. At the picture's own it tries some macroblocks again for
+   * ever. */
   if (job->purpose == PICTURE_REPEATED) return ENCODER_MAX_QP;
   guint floor_qp = RATE_BASE_QP;
   if (picture->idr) {

@@ -30,9 +30,9 @@ typedef enum {
 typedef struct {
   PicturePurpose purpose;
   gboolean idr;
-  gboolean is_new;  /* `source` holds a picture that was not encoded yet */
+  gboolean is_new;   /* `source` holds a picture that was not encoded yet */
   gboolean is_still; /* the picture was at its finest: an IDR of it is fine as well */
-  gint64 begun_us;  /* when this began, conversion included */
+  gint64 begun_us;   /* when this began, conversion included */
 } PictureJob;
 
 void picture_encoder_init(PictureEncoder *encoder, const EncoderInterface *interface, gdouble fps, guint64 bitrate);
@@ -45,7 +45,7 @@ static inline gboolean picture_encoder_is_finest(const PictureEncoder *encoder) 
   return encoder->qp <= RATE_FINE_QP;
 }
 
-/* Encodes source->nv12 with source->damage. NULL and error on failure, after which it has restarted (F21). What comes back
- * lacks is_settled. pts is the flush for a new picture, now for others, and ascends. */
+/* Encodes source->nv12 with source->damage. NULL and error on failure, after which it has restarted (F21). What comes
+ * back lacks is_settled. pts is the flush for a new picture, now for others, and ascends. */
 AccessUnit *picture_encoder_encode(PictureEncoder *encoder, const PictureSource *source, const PictureJob *job,
                                    GError **error);

@@ -86,7 +86,8 @@ gboolean picture_source_take(PictureSource *source) {
   return FALSE;
 }
 
-static gboolean copy_block(guint8 *to, gsize to_stride, const guint8 *from, gsize from_stride, gsize bytes, guint rows) {
+static gboolean copy_block(guint8 *to, gsize to_stride, const guint8 *from, gsize from_stride, gsize bytes,
+                           guint rows) {
   gboolean differs = FALSE;
   for (guint row = 0; row < rows; row++) {
     if (memcmp(to + row * to_stride, from + row * from_stride, bytes) == 0) continue;
@@ -99,12 +100,12 @@ static gboolean copy_block(guint8 *to, gsize to_stride, const guint8 *from, gsiz
 static gboolean load_tile(PictureSource *source, const Frame *frame, const Rect *tile) {
   Nv12 *to = &source->nv12;
   const guint8 *chroma = frame->data + frame->stride * frame->height;
-  gboolean luma_differs = copy_block(to->luma + tile->y * to->stride + tile->x, to->stride,
-                                     frame->data + tile->y * frame->stride + tile->x, frame->stride, tile->width,
-                                     tile->height);
-  gboolean chroma_differs = copy_block(to->chroma + tile->y / 2 * to->stride + tile->x, to->stride,
-                                       chroma + tile->y / 2 * frame->stride + tile->x, frame->stride, tile->width,
-                                       tile->height / 2);
+  gboolean luma_differs =
+      copy_block(to->luma + tile->y * to->stride + tile->x, to->stride, frame->data + tile->y * frame->stride + tile->x,
+                 frame->stride, tile->width, tile->height);
+  gboolean chroma_differs =
+      copy_block(to->chroma + tile->y / 2 * to->stride + tile->x, to->stride,
+                 chroma + tile->y / 2 * frame->stride + tile->x, frame->stride, tile->width, tile->height / 2);
   return luma_differs || chroma_differs;
 }
 

@@ -34,8 +34,8 @@ void picture_source_finish(PictureSource *source);
 gboolean picture_source_has_picture(const PictureSource *source); /* something was written to the shadow at all */
 gboolean picture_source_is_new(const PictureSource *source);
 
-/* Instead of a shadow: a picture that is NV12 already, of even size. What differs from the one before is the damage; *is_new:
- * anything does. REPLACED after another size or a shadow. */
+/* Instead of a shadow: a picture that is NV12 already, of even size. What differs from the one before is the damage;
+ * *is_new: anything does. REPLACED after another size or a shadow. */
 PictureSourceChange picture_source_load_nv12(PictureSource *source, const Frame *frame, gboolean *is_new);
 
 /* Brings nv12 up to the shadow's newest and says in `damage` what that changed. FALSE: the writer is at it again and

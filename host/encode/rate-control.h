@@ -47,7 +47,7 @@ void rate_control_encoded(RateControl *control, const RatePicture *picture, guin
 /* Bytes beside the moving pictures: refinements, repeats. */
 void rate_control_spent(RateControl *control, gsize bytes);
 
-/* When the bucket has room for another moving picture (so that the frame rate follows where even the highest quantiser is
- * too much), and for a refinement: monotonic microseconds, now_us or later. */
+/* When the bucket has room for another moving picture (so that the frame rate follows where even the highest quantiser
+ * is too much), and for a refinement: monotonic microseconds, now_us or later. */
 gint64 rate_control_ready_at(const RateControl *control, gint64 now_us);
 gint64 rate_control_room_at(const RateControl *control, gint64 now_us);

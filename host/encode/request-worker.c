@@ -108,8 +108,8 @@ static void on_read(RequestPicture result, const Frame *frame, gpointer data) {
   const WorkRequest *request = worker->stopped ? NULL : worker->current;
   mutex_unlock(&worker->mutex);
   if (request && result == REQUEST_PICTURE_OK) {
-    gboolean covered = request->width > 0 && request->height > 0 && request->width <= frame->width &&
-                       request->height <= frame->height;
+    gboolean covered =
+        request->width > 0 && request->height > 0 && request->width <= frame->width && request->height <= frame->height;
     Frame part = *frame;
     part.width = request->width;
     part.height = request->height;
@@ -152,8 +152,8 @@ static RequestPicture follow(RequestWorker *worker, PictureSourceChange change) 
   return change == PICTURE_SOURCE_DARK ? REQUEST_PICTURE_FAILED : REQUEST_PICTURE_OK;
 }
 
-/* What the shadow has that was not encoded yet. A writer that never rests is met a few times; its newest picture is then
- * taken with the next request. */
+/* What the shadow has that was not encoded yet. A writer that never rests is met a few times; its newest picture is
+ * then taken with the next request. */
 static gboolean take(RequestWorker *worker) {
   gboolean taken = picture_source_is_new(&worker->source) && picture_source_take(&worker->source);
   if (!taken) damage_clear(&worker->source.damage);

@@ -15,10 +15,10 @@ typedef struct RequestWorker RequestWorker;
 
 typedef enum {
   REQUEST_PICTURE_OK,
-  REQUEST_PICTURE_NOT_FOUND,   /* no such resource, nothing on the scanout */
-  REQUEST_PICTURE_NO_BACKING,  /* a resource without memory */
-  REQUEST_PICTURE_BAD_SIZE,    /* the resource does not cover what was asked for */
-  REQUEST_PICTURE_FAILED,      /* the encoder, or memory */
+  REQUEST_PICTURE_NOT_FOUND,  /* no such resource, nothing on the scanout */
+  REQUEST_PICTURE_NO_BACKING, /* a resource without memory */
+  REQUEST_PICTURE_BAD_SIZE,   /* the resource does not cover what was asked for */
+  REQUEST_PICTURE_FAILED,     /* the encoder, or memory */
 } RequestPicture;
 
 typedef struct {
@@ -43,7 +43,8 @@ typedef struct {
   void (*answer)(AccessUnit *unit, RequestPicture result, gpointer data);
 } RequestWorkerHost;
 
-/* `host` and `data` outlive the worker up to request_worker_stop(); while read_resource() is under way, up to its `done`. */
+/* `host` and `data` outlive the worker up to request_worker_stop(); while read_resource() is under way, up to its
+ * `done`. */
 RequestWorker *request_worker_start(const EncoderInterface *encoder, gdouble fps, guint64 bitrate,
                                     const RequestWorkerHost *host, gpointer data, GError **error);
 void request_worker_stop(RequestWorker *worker); /* NULL is legal */

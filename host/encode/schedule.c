@@ -29,8 +29,8 @@ ScheduleKind schedule_next(const Schedule *schedule, const ScheduleInput *input,
 
 void schedule_done(Schedule *schedule, ScheduleKind kind, gboolean was_new, gboolean finest, gint64 now_us) {
   if (kind == SCHEDULE_PICTURE) {
-    /* Stays on the grid where the source does, so that a frame that comes a little late is not followed by one held back;
-     * after a pause the grid begins anew. */
+    /* Stays on the grid where the source does, so that a frame that comes a little late is not followed by one held
+     * back; after a pause the grid begins anew. */
     schedule->next_due_us = MAX(schedule->next_due_us + schedule->interval_us, now_us);
     if (was_new) schedule->changed_us = now_us;
     schedule->settled = finest;

@@ -26,15 +26,15 @@ typedef enum {
 
 typedef struct {
   gint64 interval_us;
-  gint64 next_due_us;   /* grid of the frame rate */
-  gint64 last_us;       /* of the last encode */
-  gint64 changed_us;    /* of the last picture that was new */
-  gboolean settled;     /* at its finest */
-  gboolean repeated;    /* and sent once more */
+  gint64 next_due_us; /* grid of the frame rate */
+  gint64 last_us;     /* of the last encode */
+  gint64 changed_us;  /* of the last picture that was new */
+  gboolean settled;   /* at its finest */
+  gboolean repeated;  /* and sent once more */
 } Schedule;
 
 typedef struct {
-  gboolean is_new;       /* the screen shows what was not encoded yet */
+  gboolean is_new; /* the screen shows what was not encoded yet */
   gboolean idr_wanted;
   guint keep_alive_hz;
   gint64 ready_us; /* rate control: when another picture fits */

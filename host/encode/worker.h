@@ -35,8 +35,8 @@ typedef struct {
   gboolean hold;       /* encode nothing */
 } WorkerDemand;
 
-/* Starts the thread; it begins with an IDR. NULL and error if there can be no thread. `host` and `data` outlive the worker
- * up to worker_stop(). */
+/* Starts the thread; it begins with an IDR. NULL and error if there can be no thread. `host` and `data` outlive the
+ * worker up to worker_stop(). */
 Worker *worker_start(guint scanout, const WorkerSettings *settings, const WorkerDemand *demand, const WorkerHost *host,
                      gpointer data, GError **error);
 /* The thread ends by itself, soon; nothing is published any more. NULL is legal. */

@@ -37,8 +37,8 @@ static void on_log(void *data, int level, const char *format, va_list args) {
 
 static void set_rate_control(x264_param_t *param) {
   param->rc.i_rc_method = X264_RC_CQP;
-  /* CQP clips a forced quantiser to the range between those of its frame types. x264 takes factors up to 10, which is 20
-   * steps: P in the middle, I 20 below it, B 20 above. */
+  /* CQP clips a forced quantiser to the range between those of its frame types. x264 takes factors up to 10, which is
+   * 20 steps: P in the middle, I 20 below it, B 20 above. */
   param->rc.i_qp_constant = (ENCODER_MIN_QP + ENCODER_MAX_QP) / 2;
   param->rc.f_ip_factor = 10;
   param->rc.f_pb_factor = 10;
@@ -114,8 +114,8 @@ static Encoder *x264_create(const EncoderConfig *config, GError **error) {
   fill_param(&param, config);
   encoder->x264 = encoder->mb_info ? x264_encoder_open(&param) : NULL;
   if (encoder->x264) return &encoder->base;
-  g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "libx264 does not open at %ux%u: out of memory, or a size it refuses",
-              config->width, config->height);
+  g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+              "libx264 does not open at %ux%u: out of memory, or a size it refuses", config->width, config->height);
   x264_destroy(&encoder->base);
   return NULL;
 }

@@ -3,8 +3,9 @@
  * stream-check FILE.h264 [--scene SETTINGS] [--corners] [--point X,Y]…
  *
  * Decodes a recording one access unit in, one picture out, and prints what it finds as JSON lines for a test to judge:
- * first {"sps":…}, then one object an access unit. --scene: the test display it was made with (barcode on); each picture is
- * compared with the scene painted anew. --corners: barcodes in all four corners. --point: the colour of a pixel.
+ * first {"sps":…}, then one object an access unit. --scene: the test display it was made with (barcode on); each
+ * picture is compared with the scene painted anew. --corners: barcodes in all four corners. --point: the colour of a
+ * pixel.
  */
 #include "cli/decoder.h"
 #include "common/media/annexb.h"
@@ -36,12 +37,12 @@ static void die(const char *what, const char *why) {
 }
 
 static void print_sps(const Sps *sps) {
-  printf("{\"sps\":{\"profile\":\"%s\",\"level\":%u,\"width\":%u,\"height\":%u,\"restriction\":%s,\"reorder\":%u,"
-         "\"buffering\":%u,\"references\":%u,\"pocType\":%u,\"colour\":[%u,%u,%u],\"hasColour\":%s,\"fullRange\":%s}}\n",
-         sps_profile_name(sps), sps->level_idc, sps->width, sps->height, sps->has_restriction ? "true" : "false",
-         sps->max_num_reorder_frames, sps->max_dec_frame_buffering, sps->max_num_ref_frames, sps->poc_type,
-         sps->primaries, sps->transfer, sps->matrix, sps->has_colour ? "true" : "false",
-         sps->full_range ? "true" : "false");
+  printf(
+      "{\"sps\":{\"profile\":\"%s\",\"level\":%u,\"width\":%u,\"height\":%u,\"restriction\":%s,\"reorder\":%u,"
+      "\"buffering\":%u,\"references\":%u,\"pocType\":%u,\"colour\":[%u,%u,%u],\"hasColour\":%s,\"fullRange\":%s}}\n",
+      sps_profile_name(sps), sps->level_idc, sps->width, sps->height, sps->has_restriction ? "true" : "false",
+      sps->max_num_reorder_frames, sps->max_dec_frame_buffering, sps->max_num_ref_frames, sps->poc_type, sps->primaries,
+      sps->transfer, sps->matrix, sps->has_colour ? "true" : "false", sps->full_range ? "true" : "false");
 }
 
 /* Luma of the source by the definition, in floating point: independent of the conversion under test. */

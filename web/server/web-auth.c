@@ -9,8 +9,8 @@
 
 void web_auth_init(WebAuth *auth, const char *token, const char *const *hosts) {
   *auth = (WebAuth){.token = g_strdup(token), .hosts = g_strdupv((char **)hosts)};
-  auth->cookie_value = g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)token, strlen(token),
-                                                 "framelift page cookie", -1);
+  auth->cookie_value =
+      g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)token, strlen(token), "framelift page cookie", -1);
   auth->cookie_name = g_strdup("framelift");
 }
 

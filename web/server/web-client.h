@@ -13,7 +13,8 @@ struct lws;
 
 typedef struct WebClient WebClient;
 
-/* Notes that one client may have on their way to the hub's thread. A peer that sends faster than they are read is closed. */
+/* Notes that one client may have on their way to the hub's thread. A peer that sends faster than they are read is
+ * closed. */
 #define WEB_CLIENT_MAX_NOTES 256
 
 struct WebServer;

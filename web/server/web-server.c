@@ -36,8 +36,8 @@ static void *run(void *data) {
 
 /* libwebsockets says neither why it cannot bind nor where: find out first, with a socket of our own. */
 static gboolean try_bind(const WebServerSettings *settings, GError **error) {
-  g_autofree char *text = g_strdup_printf(strchr(settings->host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", settings->host,
-                                          settings->port);
+  g_autofree char *text =
+      g_strdup_printf(strchr(settings->host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", settings->host, settings->port);
   Address address;
   if (!address_parse(text, &address, error)) return FALSE;
   int fd = socket_open(&address, error), one = 1;
@@ -56,8 +56,8 @@ static gboolean try_bind(const WebServerSettings *settings, GError **error) {
 }
 
 static gboolean create_lws(WebServer *server, const WebServerSettings *settings, GError **error) {
-  server->protocols[0] =
-      (struct lws_protocols){.name = "http", .callback = web_http_callback, .per_session_data_size = 2 * sizeof(gpointer)};
+  server->protocols[0] = (struct lws_protocols){
+      .name = "http", .callback = web_http_callback, .per_session_data_size = 2 * sizeof(gpointer)};
   server->protocols[1] = (struct lws_protocols){.name = "hxfr",
                                                 .callback = web_socket_callback,
                                                 .per_session_data_size = sizeof(gpointer),
