@@ -24,6 +24,7 @@ typedef struct {
   Options options;
   GMainLoop *loop;
   char *token;
+  Display *display; /* until `displays` has it */
   Displays *displays;
   Hub *hub;
   Requests *requests;
@@ -49,10 +50,8 @@ static gboolean load_token(Daemon *daemon, GError **error) {
 
 static gboolean start_display(Daemon *daemon, GError **error) {
   const Options *options = &daemon->options;
-  Display *display = displays_open(options->display, error);
-  if (!display) return FALSE;
   WorkerSettings settings = {.encoder = options->encoder, .max_fps = options->fps, .bitrate = options->bitrate};
-  daemon->displays = displays_create(display, &settings, NULL);
+  daemon->displays = displays_create(g_steal_pointer(&daemon->display), &settings, NULL);
   daemon->hub = hub_create(NULL, displays_hub_source(), daemon->displays);
   daemon->requests = requests_create(daemon->displays, &settings, NULL);
   requests_fill_source(daemon->requests, &daemon->request_source);
@@ -111,6 +110,7 @@ static void stop(Daemon *daemon) {
   if (daemon->service.peers) peer_service_finish(&daemon->service);
   hub_destroy(daemon->hub);
   displays_destroy(daemon->displays);
+  display_destroy(daemon->display);
   g_free(daemon->token);
   options_finish(&daemon->options);
   g_main_loop_unref(daemon->loop);
@@ -126,6 +126,10 @@ int main(int argc, char **argv) {
   Daemon daemon = {0};
   g_autoptr(GError) error = NULL;
   OptionsResult result = options_parse(&daemon.options, argc, argv, &error);
+  if (result == OPTIONS_RUN) {
+    daemon.display = displays_open(daemon.options.display, &error);
+    if (!daemon.display) result = OPTIONS_USAGE;
+  }
   if (result == OPTIONS_USAGE) {
     fprintf(stderr, "frameliftd: %s\nTry: frameliftd --help\n", error->message);
     options_finish(&daemon.options);

@@ -7,6 +7,10 @@
 #include "host/encode/picture-encoder.h"
 #include "host/encode/schedule.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 /* A broken encoder is opened anew at once, then after this long. */
 #define WORKER_RETRY_US G_USEC_PER_SEC
 /* The writer was at it: it needs a millisecond or two. */
@@ -192,6 +196,9 @@ static void run(void *data) {
   picture_encoder_finish(&worker->encoder);
   picture_source_finish(&worker->source);
   worker_unref(worker);
+#ifdef __GLIBC__
+  malloc_trim(0); /* an encoder is 20 MB in small pieces, and nobody may come for hours */
+#endif
 }
 
 Worker *worker_start(guint scanout, const WorkerSettings *settings, const WorkerDemand *demand, const WorkerHost *host,

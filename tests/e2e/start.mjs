@@ -44,6 +44,8 @@ test('wrong usage: exit 2, and what is wrong', async (t) => {
   await refuses([...DISPLAY, '--listen', 'tcp:0.0.0.0:1,v1'], 2, /loopback addresses only/);
   await refuses([...DISPLAY, '--http', 'example.org:80'], 2, /numeric host/);
   await refuses([...DISPLAY, ...listen, '--nonsense'], 2, /nonsense/);
+  await refuses(['--display', 'test:1x1', ...listen], 2, /1x1/);
+  await refuses(['--display', 'film', ...listen], 2, /--display film/);
   assert.equal((await framelift('record', 'unix:/tmp/x')).code, 2);
   assert.equal((await framelift('probe')).code, 2);
 });
@@ -52,8 +54,6 @@ test('failures at start: exit 1, one line with what, on what, why, and what to d
   const folder = await temporaryFolder(t);
   const token = ['--token-file', join(folder, 'token')];
   await refuses([...DISPLAY, ...token, '--listen', `unix:${folder}/none/s`], 1, /none\/s: .*make its folder first/);
-  await refuses(['--display', 'test:1x1', ...token, '--listen', `unix:${folder}/s`], 1, /1x1/);
-  await refuses(['--display', 'film', ...token, '--listen', `unix:${folder}/s`], 1, /--display film/);
   await writeFile(join(folder, 'open-token'), 'a'.repeat(32));
   await chmod(join(folder, 'open-token'), 0o644);
   await refuses([...DISPLAY, '--token-file', join(folder, 'open-token'), '--http', '127.0.0.1:0'], 1, /chmod 600/);
