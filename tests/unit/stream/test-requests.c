@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stream/requests.h"
+
+#include "common/base/log.h"
+#include "common/media/pixel-format.h"
+#include "tests/unit/support/fake-requests.h"
+#include "tests/unit/support/support.h"
+
+#include <string.h>
+
+typedef struct {
+  FakeRequests requests;
+  RequestBook *book;
+  GQueue sent; /* of GBytes */
+} Fixture;
+
+static void on_send(GBytes *message, gpointer data) {
+  g_queue_push_tail(&((Fixture *)data)->sent, message);
+}
+
+static void set_up(Fixture *fixture, gconstpointer data) {
+  g_queue_init(&fixture->sent);
+  fixture->book = request_book_create(&FAKE_REQUESTS, &fixture->requests, on_send, fixture);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data) {
+  if (fixture->book) request_book_destroy(fixture->book);
+  fake_requests_finish(&fixture->requests);
+  g_queue_clear_full(&fixture->sent, (GDestroyNotify)g_bytes_unref);
+}
+
+static const HxfrFrameRequest PLAIN = {.resource_id = 1, .width = 4, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 16};
+
+/* A request whose payload is followed by `pixels` bytes. */
+static void ask(Fixture *fixture, guint16 session, HxfrFrameRequest request, guint8 flags, gsize pixels) {
+  gsize size = HXFR_FRAME_REQUEST_SIZE + pixels;
+  g_autofree guint8 *payload = g_malloc0(size);
+  ByteWriter writer;
+  ByteReader reader;
+  byte_writer_init(&writer, payload, size);
+  hxfr_frame_request_write(&writer, &request);
+  byte_reader_init(&reader, payload, size);
+  HxfrHeader header = {HXFR_FRAME_REQUEST, flags, session, (guint32)size};
+  request_book_take(fixture->book, &header, &reader);
+}
+
+static void ask_pts(Fixture *fixture, guint16 session, gint64 pts) {
+  HxfrFrameRequest request = PLAIN;
+  request.pts_ns = pts;
+  ask(fixture, session, request, 0, 0);
+}
+
+static GBytes *next(Fixture *fixture, guint8 type, guint16 session, ByteReader *reader) {
+  GBytes *message = g_queue_pop_head(&fixture->sent);
+  g_assert_nonnull(message);
+  HxfrHeader header;
+  const guint8 *bytes = g_bytes_get_data(message, NULL);
+  g_assert_true(hxfr_header_parse(bytes, &header));
+  g_assert_cmpstr(hxfr_type_name(header.type), ==, hxfr_type_name(type));
+  g_assert_cmpuint(header.session_id, ==, session);
+  byte_reader_init(reader, bytes + HXFR_HEADER_SIZE, header.payload_size);
+  return message;
+}
+
+static void expect_response(Fixture *fixture, guint16 session, gint64 pts) {
+  ByteReader reader;
+  g_autoptr(GBytes) message = next(fixture, HXFR_FRAME_RESPONSE, session, &reader);
+  HxfrFrameResponse response;
+  g_assert_true(hxfr_frame_response_parse(&reader, &response));
+  g_assert_cmpint(response.pts_ns, ==, pts);
+}
+
+static void expect_error(Fixture *fixture, guint16 session, gint32 code) {
+  ByteReader reader;
+  g_autoptr(GBytes) message = next(fixture, HXFR_ERROR, session, &reader);
+  HxfrError error;
+  g_assert_true(hxfr_error_parse(&reader, &error));
+  g_assert_cmpint(error.code, ==, code);
+}
+
+/* Rule 1: one answer each, in the order of the requests of a session, the pts untouched whatever it is. */
+static void test_order(Fixture *fixture, gconstpointer data) {
+  static const gint64 PTS[] = {5, -7, 5, G_MAXINT64, G_MININT64, 0};
+  for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) {
+    ask_pts(fixture, 1, PTS[i]);
+    ask_pts(fixture, 2, PTS[i] ^ 1);
+  }
+  g_assert_true(g_queue_is_empty(&fixture->sent));
+  for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) {
+    if (i == 2) fake_requests_refuse(&fixture->requests, 0, HXFR_ERR_ENCODE_FAILED);
+    else fake_requests_answer(&fixture->requests, 0, support_unit(TRUE, 1, 64));
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) fake_requests_answer(&fixture->requests, 1, support_unit(FALSE, 1, 64));
+  for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) {
+    if (i == 2) expect_error(fixture, 1, HXFR_ERR_ENCODE_FAILED);
+    else expect_response(fixture, 1, PTS[i]);
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) expect_response(fixture, 2, PTS[i] ^ 1);
+  g_assert_true(g_queue_is_empty(&fixture->sent));
+}
+
+/* An encoder that answers from within. */
+static void test_answered_at_once(Fixture *fixture, gconstpointer data) {
+  fixture->requests.answer_at_once = TRUE;
+  for (guint i = 0; i < 1000; i++) {
+    ask_pts(fixture, 1, i);
+    expect_response(fixture, 1, i);
+  }
+  g_assert_false(request_book_is_congested(fixture->book));
+}
+
+/* Rule 4, F24: the pixels that follow are exactly as many as the size says, at any size. */
+static void test_pixels(Fixture *fixture, gconstpointer data) {
+  const HxfrFrameRequest small = {.width = 4, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 20};
+  ask(fixture, 1, small, HXFR_FLAG_PIXELS, 40);
+  g_assert_cmpuint(fixture->requests.pixels, ==, 40);
+  HxfrFrameRequest nv12 = {.width = 4, .height = 2, .format = PIXEL_FORMAT_NV12, .stride = 8};
+  ask(fixture, 1, nv12, HXFR_FLAG_PIXELS, 24);
+  g_assert_cmpuint(fixture->requests.pixels, ==, 24);
+  ask(fixture, 1, small, 0, 0); /* without the flag: the scanout */
+  g_assert_cmpuint(fixture->requests.pixels, ==, 0);
+  g_assert_cmpuint(fixture->requests.submitted, ==, 3);
+
+  const struct {
+    HxfrFrameRequest request;
+    gsize bytes;
+  } bad[] = {
+      {small, 39},
+      {small, 41},
+      {small, 0},
+      {{.width = 0, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 20}, 40},
+      {{.width = 4, .height = 0, .format = PIXEL_FORMAT_ARGB8888, .stride = 20}, 0},
+      {{.width = 4, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 15}, 30},
+      {{.width = 4, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 0}, 0},
+      {{.width = 4, .height = 2, .format = 0x12345678, .stride = 20}, 40},
+      {{.width = 8193, .height = 1, .format = PIXEL_FORMAT_ARGB8888, .stride = 40000}, 40000},
+      {{.width = 1, .height = 4321, .format = PIXEL_FORMAT_ARGB8888, .stride = 4}, 17284},
+      {{.width = G_MAXUINT32, .height = G_MAXUINT32, .format = PIXEL_FORMAT_ARGB8888, .stride = G_MAXUINT32}, 40},
+      {{.width = 0x40000001, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 4}, 8},
+      {{.width = 3, .height = 2, .format = PIXEL_FORMAT_NV12, .stride = 4}, 12},
+      {{.width = 4, .height = 3, .format = PIXEL_FORMAT_NV12, .stride = 4}, 20},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+    ask(fixture, 1, bad[i].request, HXFR_FLAG_PIXELS, bad[i].bytes);
+    expect_error(fixture, 1, HXFR_ERR_INVALID_MESSAGE);
+  }
+  g_assert_cmpuint(fixture->requests.submitted, ==, 3);
+}
+
+static void test_sessions_bounded(Fixture *fixture, gconstpointer data) {
+  for (guint16 i = 0; i < FAKE_REQUESTS_MAX_SESSIONS; i++) ask_pts(fixture, i, i);
+  ask_pts(fixture, 99, 0);
+  expect_error(fixture, 99, HXFR_ERR_NOT_CONFIGURED);
+  g_assert_false(request_book_has_session(fixture->book, 99));
+  g_assert_true(request_book_has_session(fixture->book, 0));
+  g_assert_false(request_book_set_bitrate(fixture->book, 99, 1));
+  g_assert_false(request_book_force_keyframe(fixture->book, 99));
+  g_assert_true(request_book_set_bitrate(fixture->book, 0, 7));
+  g_assert_cmpuint(fixture->requests.bitrate, ==, 7);
+  g_assert_true(request_book_force_keyframe(fixture->book, 0));
+  g_assert_cmpuint(fixture->requests.key_frames, ==, 1);
+}
+
+/* Rule 8: 64 requests in flight, 256 MiB of pixels; then nothing more is read until answers have gone out. */
+static void test_congested(Fixture *fixture, gconstpointer data) {
+  for (guint i = 0; i < REQUESTS_MAX_IN_FLIGHT; i++) {
+    g_assert_false(request_book_is_congested(fixture->book));
+    ask_pts(fixture, (guint16)(i % 2), i);
+  }
+  g_assert_true(request_book_is_congested(fixture->book));
+  fake_requests_answer(&fixture->requests, 1, support_unit(TRUE, 1, 64));
+  g_assert_false(request_book_is_congested(fixture->book));
+  fixture->requests.waiting_bytes = REQUESTS_MAX_PIXEL_BYTES;
+  g_assert_true(request_book_is_congested(fixture->book));
+  for (guint i = 0; i < REQUESTS_MAX_IN_FLIGHT - 1; i++) {
+    fake_requests_answer(&fixture->requests, i % 2, support_unit(TRUE, 1, 64));
+  }
+  g_assert_false(request_book_is_congested(fixture->book)); /* nothing of its own will wake it: it must not wait */
+}
+
+/* F05: it goes with requests under way. F16: what it connected is disconnected. */
+static void test_gone(Fixture *fixture, gconstpointer data) {
+  ask_pts(fixture, 1, 1);
+  ask_pts(fixture, 1, 2);
+  ask_pts(fixture, 2, 3);
+  g_assert_true(request_book_enable(fixture->book, &(HxfrEnableScanout){3, 800, 600, 60}));
+  g_assert_cmphex(fixture->requests.connected, ==, 1u << 3);
+  g_clear_pointer(&fixture->book, request_book_destroy);
+  g_assert_cmpuint(fixture->requests.closed, ==, 2);
+  g_assert_cmphex(fixture->requests.connected, ==, 0);
+  g_assert_true(g_queue_is_empty(&fixture->sent));
+}
+
+static void test_outputs(Fixture *fixture, gconstpointer data) {
+  static const HxfrEnableScanout BAD[] = {
+      {0, 800, 600, 60},           {16, 800, 600, 60},  {G_MAXUINT32, 800, 600, 60}, {1, 0, 600, 60},
+      {1, 800, 0, 60},             {1, 8193, 600, 60},  {1, 800, 4321, 60},          {1, 800, 600, G_MAXUINT32},
+      {1, G_MAXUINT32, 600, 60},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(BAD); i++) g_assert_false(request_book_enable(fixture->book, &BAD[i]));
+  g_assert_cmphex(fixture->requests.connected, ==, 0);
+  fixture->requests.connected = 1u << 5; /* another peer's */
+  request_book_disable(fixture->book, 5);
+  request_book_disable(fixture->book, 16);
+  request_book_disable(fixture->book, G_MAXUINT32);
+  g_assert_cmphex(fixture->requests.connected, ==, 1u << 5);
+  g_assert_true(request_book_enable(fixture->book, &(HxfrEnableScanout){2, 800, 600, 60}));
+  request_book_disable(fixture->book, 2);
+  g_assert_cmphex(fixture->requests.connected, ==, 1u << 5);
+}
+
+static void test_no_source(Fixture *fixture, gconstpointer data) {
+  request_book_destroy(fixture->book);
+  fixture->book = request_book_create(NULL, NULL, on_send, fixture);
+  ask_pts(fixture, 1, 1);
+  expect_error(fixture, 1, HXFR_ERR_RESOURCE_NOT_FOUND);
+  HxfrFrameRequest scanout = PLAIN;
+  scanout.resource_id = 0;
+  ask(fixture, 1, scanout, 0, 0);
+  expect_error(fixture, 1, HXFR_ERR_NOT_CONFIGURED);
+  g_assert_false(request_book_set_bitrate(fixture->book, 1, 1));
+  g_assert_false(request_book_enable(fixture->book, &(HxfrEnableScanout){2, 800, 600, 60}));
+  g_assert_false(request_book_is_congested(fixture->book));
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  log_set_level(LOG_ERROR);
+#define ADD(name, run) g_test_add("/requests/" name, Fixture, NULL, set_up, run, tear_down)
+  ADD("order", test_order);
+  ADD("answered-at-once", test_answered_at_once);
+  ADD("F24-pixels", test_pixels);
+  ADD("sessions-bounded", test_sessions_bounded);
+  ADD("congested", test_congested);
+  ADD("F05-F16-gone", test_gone);
+  ADD("outputs", test_outputs);
+  ADD("no-source", test_no_source);
+  return g_test_run();
+}
