@@ -6,6 +6,7 @@
 #include "common/wire/framing.h"
 
 #include <errno.h>
+#include <string.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
