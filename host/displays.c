@@ -7,6 +7,7 @@
 #include "host/capture/capture.h"
 #include "host/display/qemu-dbus/qemu-display.h"
 #include "host/display/test/test-display.h"
+#include "host/display/vugpu/vugpu-display.h"
 
 #include <string.h>
 
@@ -26,14 +27,23 @@ struct Displays {
   Worker *workers[HXFR_MAX_SCANOUTS];
 };
 
+static Display *open_vugpu(const char *text, GError **error) {
+  VugpuSettings settings;
+  vugpu_settings_init(&settings);
+  Display *display = vugpu_settings_parse(text, &settings, error) ? vugpu_display_create(&settings) : NULL;
+  vugpu_settings_finish(&settings);
+  return display;
+}
+
 Display *displays_open(const char *text, GError **error) {
   if (g_str_has_prefix(text, "qemu:")) return qemu_display_create(text + 5);
+  if (g_str_has_prefix(text, "vugpu:")) return open_vugpu(text + 6, error);
   if (g_str_has_prefix(text, "test") && strchr(":,", text[4])) { /* or nothing follows */
     TestSettings settings;
     return test_settings_parse(text + 4, &settings, error) ? test_display_create(&settings) : NULL;
   }
   g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-              "--display %s: no such display; write qemu:QMP-SOCKET or test[:WxH[@FPS]][,scene=NAME][,barcode]", text);
+              "--display %s: no such display; write qemu:QMP-SOCKET, vugpu:SOCKET or test[:WxH[@FPS]][,scene=NAME][,barcode]", text);
   return NULL;
 }
 

@@ -14,6 +14,8 @@ static const char SUMMARY[] = "Shows a virtual machine's screen in a browser, an
 static const char DESCRIPTION[] =
     "Displays:\n"
     "  qemu:QMP-SOCKET   a QEMU started with -display dbus,p2p=yes -qmp unix:QMP-SOCKET,server=on,wait=off\n"
+    "  vugpu:SOCKET[,outputs=N][,size=WxH][,qmp=PATH]\n"
+    "                    a virtio-gpu of our own, for QEMU 10's -device vhost-user-gpu-pci\n"
     "  test[:WxH[@FPS]][,scene=idle|cursor|typing|scroll|cube|video|drag][,barcode][,scanouts=N]\n"
     "\n"
     "Addresses:\n"

@@ -38,6 +38,29 @@ export async function guestMissing(what = 'screen') {
   }
 }
 
+/** A QEMU that takes vhost-user-gpu without KVM: its path. @throws with one line that says why there is none */
+async function newQemu() {
+  return (await run(path.join(root, 'tests/guest/qemu-backports'))).stdout.trim();
+}
+
+/** Why there is no such QEMU here, or null after getting it. */
+export async function newQemuMissing() {
+  try {
+    await newQemu();
+    return null;
+  } catch (error) {
+    return (error.stderr || error.message).trim().split('\n').pop();
+  }
+}
+
+/** Our device reads guest memory in place, so that is shared. */
+function vugpuArgs(socket, outputs, memory) {
+  return [
+    ...['-object', `memory-backend-memfd,id=mem,size=${memory}M,share=on`, '-machine', 'q35,memory-backend=mem'],
+    ...['-chardev', `socket,id=gpu,path=${socket}`, '-device', `vhost-user-gpu-pci,chardev=gpu,max_outputs=${outputs}`],
+  ];
+}
+
 /** 'kvm' or 'tcg', found by trying; needs a built guest. */
 export async function accelerator() {
   return (await run(path.join(root, 'scripts/accel'))).stdout.trim();
@@ -244,7 +267,7 @@ class Vm {
 /**
  * Boots the guest. run: what it shows (screen, weston, shell); mode, fps, still (stop after that frame), dirty: for the
  * screen program; dir: where sockets go (kept; else a temporary one, removed by quit()); outputs: how many scanouts the card
- * has; extraArgs: more for QEMU; append: more for the kernel. Resolves when QEMU answers, not when the guest is up.
+ * has; vugpu: a socket where a virtio-gpu of ours listens, in place of QEMU's; extraArgs: more for QEMU; append: more for the kernel. Resolves when QEMU answers, not when the guest is up.
  */
 export async function startVm({
   run: what = 'screen',
@@ -254,6 +277,7 @@ export async function startVm({
   dirty = false,
   dir,
   outputs = 1,
+  vugpu,
   memory = what === 'weston' ? 768 : 384,
   extraArgs = [],
   append = '',
@@ -270,15 +294,18 @@ export async function startVm({
   const args = [
     ...['-nodefaults', '-no-user-config', '-vga', 'none', '-display', 'dbus,p2p=yes'],
     ...[...cpuArgs(await accelerator()), '-smp', '2', '-m', String(memory)],
-    ...['-device', `virtio-gpu-pci,max_outputs=${outputs},xres=${width},yres=${height}`],
+    ...(vugpu
+      ? vugpuArgs(vugpu, outputs, memory)
+      : ['-device', `virtio-gpu-pci,max_outputs=${outputs},xres=${width},yres=${height}`]),
     ...['-device', 'virtio-tablet-pci', '-device', 'virtio-keyboard-pci'],
     ...['-kernel', path.join(guest, 'linux'), '-initrd', path.join(guest, `initrd-${what === 'weston' ? what : 'screen'}.img`)],
     ...['-append', [cmdline, ...parameters, append].join(' '), '-serial', 'stdio'],
     ...['qmp.sock', 'monitor.sock'].flatMap((name) => ['-qmp', `unix:${path.join(where, name)},server=on,wait=off`]),
     ...extraArgs,
   ];
+  const qemu = vugpu ? await newQemu() : 'qemu-system-x86_64';
   // setpriv becomes QEMU; the kernel kills it when this process dies, however it dies.
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'qemu-system-x86_64', ...args], { stdio: 'pipe' });
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', qemu, ...args], { stdio: 'pipe' });
   child.once('error', () => {});
   const vm = new Vm(child, where, dir === undefined);
   running.add(vm);

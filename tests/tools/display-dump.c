@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * display-dump qemu:PATH SECONDS [PREFIX]: shows what a display tells its
+ * display-dump qemu:PATH|vugpu:SOCKET[,…] SECONDS [PREFIX]: shows what a display tells its
  * sink, once a second how many updates came, and writes each scanout's last
  * picture to PREFIX-ID.ppm. FRAMELIFT_DUMP_SLOW_MS: each update takes that
- * long, to see what becomes of the backlog.
+ * long, to see what becomes of the backlog. A line "output N WxH" or "output
+ * N off" on stdin plugs an output of the VM.
  */
 
 #include "common/base/log.h"
 #include "common/base/stats.h"
 #include "common/base/thread.h"
 #include "host/display/qemu-dbus/qemu-display.h"
+#include "host/display/vugpu/vugpu-display.h"
 
+#include <gio/gio.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,27 +117,63 @@ static void print_counter(const char *name, gint64 value, gpointer data) {
   printf("  %-24s %" G_GINT64_FORMAT "\n", name, value);
 }
 
+static Display *open_display(const char *text, GError **error) {
+  if (g_str_has_prefix(text, "qemu:")) return qemu_display_create(text + strlen("qemu:"));
+  if (!g_str_has_prefix(text, "vugpu:")) {
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s: write qemu:PATH or vugpu:SOCKET", text);
+    return NULL;
+  }
+  VugpuSettings settings;
+  gboolean ok = vugpu_settings_parse(text + strlen("vugpu:"), &settings, error);
+  Display *display = ok ? vugpu_display_create(&settings) : NULL;
+  vugpu_settings_finish(&settings);
+  return display;
+}
+
+static void obey(Display *display, const char *line) {
+  guint id, width = 0, height = 0;
+  if (!display->interface->set_output || sscanf(line, "output %u", &id) != 1) return;
+  gboolean connected = sscanf(line, "output %*u %ux%u", &width, &height) == 2;
+  gboolean ok = display->interface->set_output(display, id, connected, width, height, DISPLAY_DEFAULT_REFRESH_MHZ);
+  printf("output %u: %s\n", id, ok ? "told" : "refused");
+}
+
+/* For a second. */
+static void wait_and_obey(Display *display, gboolean *at_end) {
+  gint64 until = g_get_monotonic_time() + G_USEC_PER_SEC;
+  for (gint64 left; (left = until - g_get_monotonic_time()) > 0;) {
+    struct pollfd input = {.fd = *at_end ? -1 : 0, .events = POLLIN};
+    char line[80];
+    if (poll(&input, 1, (int)(left / 1000) + 1) <= 0) continue;
+    *at_end = fgets(line, sizeof line, stdin) == NULL;
+    if (!*at_end) obey(display, line);
+  }
+}
+
 int main(int argc, char **argv) {
   static const DisplaySink SINK = {.scanout = on_scanout, .update = on_update, .state = on_state};
   static Dump dump;
-  if (argc < 3 || !g_str_has_prefix(argv[1], "qemu:")) {
-    fprintf(stderr, "usage: display-dump qemu:PATH SECONDS [PREFIX]\n");
+  if (argc < 3) {
+    fprintf(stderr, "usage: display-dump qemu:PATH|vugpu:SOCKET SECONDS [PREFIX]\n");
     return 2;
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
+  setvbuf(stdin, NULL, _IONBF, 0); /* poll() looks at the descriptor */
+  if (g_getenv("FRAMELIFT_DUMP_VERBOSE")) log_set_level(LOG_DEBUG);
   mutex_init(&dump.mutex);
   const char *slow = g_getenv("FRAMELIFT_DUMP_SLOW_MS");
   dump.slow_us = slow ? strtoul(slow, NULL, 10) * 1000 : 0;
   dump.start_us = g_get_monotonic_time();
   g_autoptr(GError) error = NULL;
-  Display *display = qemu_display_create(argv[1] + strlen("qemu:"));
-  if (!display_start(display, &SINK, &dump, &error)) {
+  Display *display = open_display(argv[1], &error);
+  if (!display || !display_start(display, &SINK, &dump, &error)) {
     fprintf(stderr, "display-dump: %s\n", error->message);
-    display_destroy(display);
+    display_destroy(display); /* NULL: not opened */
     return 1;
   }
+  gboolean at_end = FALSE;
   for (int second = atoi(argv[2]); second > 0; second--) {
-    g_usleep(G_USEC_PER_SEC);
+    wait_and_obey(display, &at_end);
     report(&dump);
   }
   display_stop(display);

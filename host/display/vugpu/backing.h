@@ -18,7 +18,8 @@
 
 /* The largest picture in single pages of 4 KiB, and a page more. A larger one must come in larger pieces. */
 #define BACKING_MAX_SEGMENTS (FRAME_MAX_WIDTH / 1024u * FRAME_MAX_HEIGHT + 1u)
-/* Maps of all views of a VM. The kernel gives a process 65,530 (vm.max_map_count) and tells nobody before it refuses. */
+/* Maps of all views of a VM. The kernel gives a process 65,530 (vm.max_map_count) and tells nobody before it refuses.
+ */
 #define BACKING_MAX_MAPS 32768u
 
 typedef struct Backing Backing;
@@ -31,8 +32,8 @@ void backing_destroy(Backing *backing, guint *maps_left);
 /* The next segment. FALSE if it is not in the guest's memory. At most n_segments times. */
 gboolean backing_add(Backing *backing, const GuestMemory *memory, guint64 guest, guint32 size);
 
-/* The first `size` bytes in one piece, zeros where the backing is shorter; NULL if it has to be copied. Made at the first
- * call; the same size each time. *maps_left: what BACKING_MAX_MAPS leaves, counted here. */
+/* The first `size` bytes in one piece, zeros where the backing is shorter; NULL if it has to be copied. Made at the
+ * first call; the same size each time. *maps_left: what BACKING_MAX_MAPS leaves, counted here. */
 const guint8 *backing_view(Backing *backing, const GuestMemory *memory, gsize size, guint *maps_left);
 void backing_drop_view(Backing *backing, guint *maps_left);
 

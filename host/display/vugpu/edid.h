@@ -13,8 +13,8 @@
 #define EDID_MAX_SIZE (2u * EDID_BLOCK)
 
 typedef struct {
-  guint output;      /* its number is part of the name and the serial number */
-  guint width;       /* pixels, 1 to 16383 */
+  guint output; /* its number is part of the name and the serial number */
+  guint width;  /* pixels, 1 to 16383 */
   guint height;
   guint refresh_mhz; /* thousandths of a frame a second, 1000 to 240000 */
 } EdidMode;

@@ -40,7 +40,8 @@ void gpu_finish(Gpu *gpu); /* the sink hears nothing */
 void gpu_set_attached(Gpu *gpu, gboolean attached);
 /* Every resource freed, every scanout dark, outputs and cursors as at the start. */
 void gpu_reset(Gpu *gpu);
-/* Before the guest's memory is replaced: what is noted is captured, and nothing is held that refers to it; and after. */
+/* Before the guest's memory is replaced: what is noted is captured, and nothing is held that refers to it; and after.
+ */
 void gpu_memory_changes(Gpu *gpu);
 void gpu_memory_changed(Gpu *gpu);
 

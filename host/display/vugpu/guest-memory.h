@@ -33,8 +33,8 @@ typedef struct {
 /* Zero-initialised is empty. Unmaps and closes; empty again. */
 void guest_memory_clear(GuestMemory *memory);
 
-/* Replaces the table: guest, size, user, offset and fd of each are given, and the fds are the callee's in any case. FALSE
- * and error if a region does not add up or cannot be mapped; the table is then empty. */
+/* Replaces the table: guest, size, user, offset and fd of each are given, and the fds are the callee's in any case.
+ * FALSE and error if a region does not add up or cannot be mapped; the table is then empty. */
 gboolean guest_memory_set(GuestMemory *memory, const GuestMemoryRegion *regions, guint n_regions, GError **error);
 
 /* The memory from `guest` on, as far as it is contiguous here, `wanted` bytes at most; *size says how far, at least 1.
@@ -50,6 +50,6 @@ gboolean guest_memory_has(const GuestMemory *memory, guint64 guest, guint64 size
 /* Copies; FALSE if a part is not there (what is copied then is unspecified). */
 gboolean guest_memory_read(const GuestMemory *memory, guint64 guest, void *to, gsize size);
 
-/* The file behind a span: its descriptor (borrowed) and the place of guest address `guest` in it. FALSE if the bytes are
- * not in one region. */
+/* The file behind a span: its descriptor (borrowed) and the place of guest address `guest` in it. FALSE if the bytes
+ * are not in one region. */
 gboolean guest_memory_file(const GuestMemory *memory, guint64 guest, guint64 size, int *fd, guint64 *offset);

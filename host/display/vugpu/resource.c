@@ -45,6 +45,7 @@ Resource *resource_table_find(const ResourceTable *table, guint32 id) {
 static void release(ResourceTable *table, Resource *resource) {
   backing_destroy(resource->backing, &table->maps_left);
   table->bytes -= resource->bytes;
+  if (resource->own) table->own_bytes -= resource->bytes;
   g_free(resource->own);
   g_free(resource);
 }
@@ -142,10 +143,14 @@ static void copy_rect(Resource *resource, const GuestMemory *memory, const Rect 
 }
 
 /* From here on the resource is the host's; it begins with what the backing has. */
-static gboolean make_own(Resource *resource, const GuestMemory *memory) {
+static gboolean make_own(ResourceTable *table, Resource *resource, const GuestMemory *memory) {
   if (resource->own) return TRUE;
-  resource->own = g_try_malloc0(resource->bytes);
-  if (!resource->own) return FALSE;
+  if (resource->bytes <= RESOURCE_MAX_OWN_BYTES - table->own_bytes) resource->own = g_try_malloc0(resource->bytes);
+  if (!resource->own) {
+    stats_count("vugpu.resource-limit");
+    return FALSE;
+  }
+  table->own_bytes += resource->bytes;
   stats_count("vugpu.copied-resources");
   if (resource->backing) copy_rect(resource, memory, &(Rect){0, 0, resource->width, resource->height}, 0);
   return TRUE;
@@ -155,7 +160,7 @@ ResourceResult resource_transfer(ResourceTable *table, Resource *resource, const
                                  guint64 offset) {
   if (!resource->backing) return RESOURCE_REFUSED;
   guint64 usual = rect->y * resource->stride + (guint64)rect->x * PIXEL_BYTES;
-  if ((resource->swap || offset != usual) && !make_own(resource, memory)) return RESOURCE_NO_MEMORY;
+  if ((resource->swap || offset != usual) && !make_own(table, resource, memory)) return RESOURCE_NO_MEMORY;
   if (resource->own) copy_rect(resource, memory, rect, offset);
   rect_list_add(&resource->dirty, rect);
   return RESOURCE_OK;
@@ -168,7 +173,7 @@ gboolean resource_frame(ResourceTable *table, Resource *resource, const GuestMem
   if (!pixels && !resource->swap) {
     pixels = backing_view(resource->backing, memory, resource->bytes, &table->maps_left);
   }
-  if (!pixels) pixels = make_own(resource, memory) ? resource->own : NULL;
+  if (!pixels) pixels = make_own(table, resource, memory) ? resource->own : NULL;
   if (!pixels) return FALSE;
   *frame = (Frame){
       .format = resource->format,

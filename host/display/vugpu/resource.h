@@ -33,8 +33,10 @@
 
 /* Of a VM. A desktop has tens. */
 #define RESOURCE_MAX_COUNT 1024u
-/* Width × height × 4 of all of a VM's resources: 30 pictures of 4K. Own memory never exceeds it either. */
+/* Width × height × 4 of all of a VM's resources: 30 pictures of 4K. They are the guest's memory, mostly. */
 #define RESOURCE_MAX_BYTES (G_GUINT64_CONSTANT(1) << 30)
+/* Of these, what may be copies in the host's memory: more than three pictures of 8K. */
+#define RESOURCE_MAX_OWN_BYTES (G_GUINT64_CONSTANT(512) << 20)
 /* A side, in pixels: one framebuffer may span several screens, and each is shown a part of it. GPUs have this limit. */
 #define RESOURCE_MAX_SIDE 16384u
 
@@ -54,6 +56,7 @@ typedef struct {
 typedef struct {
   GHashTable *by_id; /* of Resource */
   guint64 bytes;
+  guint64 own_bytes;
   guint maps_left;
 } ResourceTable;
 

@@ -13,7 +13,8 @@
 
 /* Sizes are powers of two (2.7); QEMU's limit is the same. */
 #define VIRTQUEUE_MAX_SIZE 1024u
-/* Descriptors of a chain. The specification says queue size; Linux's driver makes longer ones of indirect descriptors. */
+/* Descriptors of a chain. The specification says queue size; Linux's driver makes longer ones of indirect descriptors.
+ */
 #define VIRTQUEUE_MAX_CHAIN 1024u
 /* Parts of a chain in our memory: a buffer that crosses from a region to the next counts twice. */
 #define VIRTQUEUE_MAX_SPANS (VIRTQUEUE_MAX_CHAIN + 64u)
@@ -23,7 +24,8 @@ typedef struct {
   gsize size;
 } VirtqueueSpan;
 
-/* A chain: what the driver gives (out) and where it wants the answer (in). Valid until the guest's memory is replaced. */
+/* A chain: what the driver gives (out) and where it wants the answer (in). Valid until the guest's memory is replaced.
+ */
 typedef struct {
   guint16 head;
   guint n_out;

@@ -40,8 +40,7 @@ static gboolean number(const char *text, guint minimum, guint maximum, guint *ou
 static gboolean size(const char *text, VugpuSettings *settings, GError **error) {
   g_auto(GStrv) sides = g_strsplit(text, "x", 2);
   if (sides[0] && sides[1] && number(sides[0], 0, G_MAXINT, &settings->width) &&
-      number(sides[1], 0, G_MAXINT, &settings->height) &&
-      vugpu_settings_size_ok(settings->width, settings->height)) {
+      number(sides[1], 0, G_MAXINT, &settings->height) && vugpu_settings_size_ok(settings->width, settings->height)) {
     return TRUE;
   }
   return refuse(error, "size=%s is no size; it is WIDTHxHEIGHT, %ux%u to %ux%u, such as 1920x1080", text,

@@ -27,7 +27,8 @@ void vugpu_settings_init(VugpuSettings *settings);
 void vugpu_settings_finish(VugpuSettings *settings); /* the strings; not the fd */
 
 /* Fills *settings from `text`. A comma inside a path is written twice, as QEMU has it. FALSE with a
- * G_IO_ERROR_INVALID_ARGUMENT that says what is wrong and what is allowed; *settings has to be finished all the same. */
+ * G_IO_ERROR_INVALID_ARGUMENT that says what is wrong and what is allowed; *settings has to be finished all the same.
+ */
 gboolean vugpu_settings_parse(const char *text, VugpuSettings *settings, GError **error);
 
 /* Whether an output can have this size. */

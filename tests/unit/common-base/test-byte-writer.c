@@ -5,8 +5,9 @@
 
 static void test_values(void) {
   guint8 out[1 + 2 + 4 + 8 + 4 + 8 + 3 + 2];
-  const guint8 expected[] = {0x11, 0x33, 0x22, 0x77, 0x66, 0x55, 0x44, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99, 0x88, 0xfe,
-                             0xff, 0xff, 0xff, 0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 'a',  'b',  'c',  0,    0};
+  const guint8 expected[] = {0x11, 0x33, 0x22, 0x77, 0x66, 0x55, 0x44, 0xff, 0xee, 0xdd, 0xcc,
+                             0xbb, 0xaa, 0x99, 0x88, 0xfe, 0xff, 0xff, 0xff, 0xfd, 0xff, 0xff,
+                             0xff, 0xff, 0xff, 0xff, 0xff, 'a',  'b',  'c',  0,    0};
   G_STATIC_ASSERT(sizeof out == sizeof expected);
   memset(out, 0xaa, sizeof out);
   ByteWriter writer;
@@ -64,11 +65,11 @@ static void test_text(void) {
       {"abc", "abc"},
       {"1234567", "1234567"},
       {"12345678", "1234567"},
-      {"123456é", "123456"},     /* é is 2 bytes: 8 with it, 7 would cut it */
-      {"12345é", "12345é"},      /* fits exactly */
-      {"12345éé", "12345é"},     /* cut between two */
-      {"1234€€", "1234€"},       /* 3 bytes each */
-      {"12345€", "12345"},       /* cut within */
+      {"123456é", "123456"},             /* é is 2 bytes: 8 with it, 7 would cut it */
+      {"12345é", "12345é"},              /* fits exactly */
+      {"12345éé", "12345é"},             /* cut between two */
+      {"1234€€", "1234€"},               /* 3 bytes each */
+      {"12345€", "12345"},               /* cut within */
       {"1234\xf0\x9f\x98\x80x", "1234"}, /* 4 bytes */
       {"\xf0\x9f\x98\x80\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
   };

@@ -37,10 +37,15 @@ static void test_most_rects(void) {
   g_assert_cmpuint(unit->body_size, ==, ACCESS_UNIT_MAX_RECTS * 8 + 1);
 }
 
-/* AddressSanitizer's malloc would else end the program where there is no memory, instead of saying so. */
+/* A sanitizer's malloc would else end the program where there is no memory, instead of saying so. */
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
 
 __attribute__((visibility("default"))) const char *__asan_default_options(void) {
+  return "allocator_may_return_null=1";
+}
+
+__attribute__((visibility("default"))) const char *__tsan_default_options(void) {
   return "allocator_may_return_null=1";
 }
 

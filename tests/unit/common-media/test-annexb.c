@@ -16,17 +16,18 @@ static const Case CASES[] = {
     {"00", "", ""},
     {"000001", "", ""},
     {"00000001", "", ""},
-    {"6742", "", ""},                                              /* no start code at all */
-    {"00000167", "67", "00000167"},                                /* the shortest */
+    {"6742", "", ""},               /* no start code at all */
+    {"00000167", "67", "00000167"}, /* the shortest */
     {"0000000167", "67", "0000000167"},
     {"000001674200000165aabb", "6742 65aabb", "0000016742 00000165aabb"},
     {"00000001674200000165aabb", "6742 65aabb", "000000016742 00000165aabb"},
-    {"000000016742000000000165aabb", "6742 65aabb", "000000016742 0000000165aabb"}, /* a trailing zero between is nobody's */
-    {"00000001674200000001000165", "6742 000165", "000000016742 00000001000165"},   /* begins with a zero byte */
-    {"ffee00000165", "65", "00000165"},                            /* garbage before */
-    {"0000016500000000", "65", "00000165"},                        /* trailing zeros */
-    {"00000100000100000165", "65", "00000165"},                    /* empty NALs */
-    {"00000165000003000001", "65000003", "00000165000003"},        /* an emulation prevention byte is data; then nothing */
+    {"000000016742000000000165aabb", "6742 65aabb",
+     "000000016742 0000000165aabb"}, /* a trailing zero between is nobody's */
+    {"00000001674200000001000165", "6742 000165", "000000016742 00000001000165"}, /* begins with a zero byte */
+    {"ffee00000165", "65", "00000165"},                                           /* garbage before */
+    {"0000016500000000", "65", "00000165"},                                       /* trailing zeros */
+    {"00000100000100000165", "65", "00000165"},                                   /* empty NALs */
+    {"00000165000003000001", "65000003", "00000165000003"}, /* an emulation prevention byte is data; then nothing */
     {"000001650001000001410001", "650001 410001", "000001650001 000001410001"},
     {"0000016500000141", "65 41", "00000165 00000141"},
     {"00000000000000000165", "65", "0000000165"},
@@ -86,7 +87,8 @@ static void test_every_arrangement(void) {
       for (gsize i = 0; i < size; i++, rest /= 3) data[i] = (guint8)(rest % 3);
       g_autoptr(GString) fast = walk(data, size, FALSE);
       g_autoptr(GString) slow = walk_slowly(data, size);
-      if (!g_str_equal(fast->str, slow->str)) g_error("number %u of %zu bytes: %s, not %s", number, size, fast->str, slow->str);
+      if (!g_str_equal(fast->str, slow->str))
+        g_error("number %u of %zu bytes: %s, not %s", number, size, fast->str, slow->str);
     }
   }
 }
@@ -142,8 +144,14 @@ typedef struct {
 
 static void test_rbsp(void) {
   static const RbspCase CASES_RBSP[] = {
-      {"67", ""},         {"6700000301", "000001"}, {"6700000300000303", "0000000003"}, {"67000003", "0000"},
-      {"6700030003", "00030003"}, {"670000000301", "00000001"}, {"6703030303", "03030303"}, {"67000003000003", "00000000"},
+      {"67", ""},
+      {"6700000301", "000001"},
+      {"6700000300000303", "0000000003"},
+      {"67000003", "0000"},
+      {"6700030003", "00030003"},
+      {"670000000301", "00000001"},
+      {"6703030303", "03030303"},
+      {"67000003000003", "00000000"},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(CASES_RBSP); i++) {
     g_autoptr(GBytes) bytes = support_hex(CASES_RBSP[i].nal);

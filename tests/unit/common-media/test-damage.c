@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Sizes around the tile grid and the largest there is. */
-static const guint SIZES[][2] = {{1, 1},     {63, 63},   {64, 64},    {65, 65},     {128, 64},
+static const guint SIZES[][2] = {{1, 1},     {63, 63},     {64, 64},     {65, 65},    {128, 64},
                                  {641, 481}, {1920, 1080}, {4095, 2161}, {8192, 4320}};
 
 static void test_grid(void) {
@@ -34,8 +34,8 @@ static void test_grid(void) {
   }
 }
 
-/* A rectangle marks the tiles that have a pixel of it, and no others: against each tile's own test, pixel arithmetic done
- * the long way. */
+/* A rectangle marks the tiles that have a pixel of it, and no others: against each tile's own test, pixel arithmetic
+ * done the long way. */
 static void test_rect_against_definition(void) {
   for (guint round = 0; round < 2000; round++) {
     guint width = (guint)g_test_rand_int_range(1, 700), height = (guint)g_test_rand_int_range(1, 500);
@@ -47,7 +47,8 @@ static void test_rect_against_definition(void) {
     guint right = MIN(rect.x + rect.width, width), bottom = MIN(rect.y + rect.height, height);
     for (guint row = 0; row < damage.rows; row++) {
       for (guint column = 0; column < damage.columns; column++) {
-        gboolean touched = rect.width > 0 && rect.height > 0 && MAX(rect.x, column * 64) < MIN(right, column * 64 + 64) &&
+        gboolean touched = rect.width > 0 && rect.height > 0 &&
+                           MAX(rect.x, column * 64) < MIN(right, column * 64 + 64) &&
                            MAX(rect.y, row * 64) < MIN(bottom, row * 64 + 64);
         g_assert_cmpint(damage_get(&damage, column, row), ==, touched);
       }
@@ -58,9 +59,15 @@ static void test_rect_against_definition(void) {
 /* Numbers that wrap round must not mark what they do not touch, nor write outside. */
 static void test_rect_hostile(void) {
   static const Rect RECTS[] = {
-      {G_MAXUINT, 0, 1, 1},         {0, G_MAXUINT, 1, 1}, {0, 0, 0, 10},
-      {10, 10, 0, 0},               {640, 0, 1, 1},       {0, 480, 1, 1},
-      {G_MAXUINT - 5, 0, 10, 10},   {0, 0, G_MAXUINT, 0}, {0x80000000u, 0, 0x80000001u, 1},
+      {G_MAXUINT, 0, 1, 1},
+      {0, G_MAXUINT, 1, 1},
+      {0, 0, 0, 10},
+      {10, 10, 0, 0},
+      {640, 0, 1, 1},
+      {0, 480, 1, 1},
+      {G_MAXUINT - 5, 0, 10, 10},
+      {0, 0, G_MAXUINT, 0},
+      {0x80000000u, 0, 0x80000001u, 1},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(RECTS); i++) {
     Damage damage;
@@ -135,7 +142,8 @@ static void test_rects_join(void) {
   g_assert_cmpmem(&rects[0], sizeof(Rect), &((Rect){0, 0, 1000, 1000}), sizeof(Rect));
 }
 
-/* More than fit become the one around all of them, those before and those after the overflow; nothing is written past. */
+/* More than fit become the one around all of them, those before and those after the overflow; nothing is written past.
+ */
 static void test_rects_overflow(void) {
   Damage damage;
   Rect rects[4];
@@ -159,9 +167,18 @@ static void test_rect_clip(void) {
   g_assert_true(rect_clip(0, 0, G_MAXINT32, G_MAXINT32, 640, 480, &out));
   g_assert_cmpmem(&out, sizeof out, &((Rect){0, 0, 640, 480}), sizeof out);
   static const gint64 NOTHING[][4] = {
-      {-10, 0, 10, 10}, {0, -10, 10, 10}, {640, 0, 1, 1}, {0, 480, 1, 1}, {0, 0, 0, 1}, {0, 0, 1, 0}, {0, 0, -1, 1},
-      {G_MININT64, 0, 10, 10}, {0, G_MININT64, G_MAXINT64, 1}, {G_MAXINT64, G_MAXINT64, G_MAXINT64, G_MAXINT64},
-      {G_MININT64, G_MININT64, G_MAXINT64, G_MAXINT64}, {0, 0, G_MAXINT64, 1},
+      {-10, 0, 10, 10},
+      {0, -10, 10, 10},
+      {640, 0, 1, 1},
+      {0, 480, 1, 1},
+      {0, 0, 0, 1},
+      {0, 0, 1, 0},
+      {0, 0, -1, 1},
+      {G_MININT64, 0, 10, 10},
+      {0, G_MININT64, G_MAXINT64, 1},
+      {G_MAXINT64, G_MAXINT64, G_MAXINT64, G_MAXINT64},
+      {G_MININT64, G_MININT64, G_MAXINT64, G_MAXINT64},
+      {0, 0, G_MAXINT64, 1},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(NOTHING); i++) {
     const gint64 *n = NOTHING[i];

@@ -79,8 +79,10 @@ static void feed_by_space(Framing *framing, const guint8 *bytes, gsize size) {
 }
 
 static void feed(Framing *framing, const guint8 *bytes, gsize size, gboolean by_space) {
-  if (by_space) feed_by_space(framing, bytes, size);
-  else g_assert_true(framing_feed(framing, bytes, size));
+  if (by_space)
+    feed_by_space(framing, bytes, size);
+  else
+    g_assert_true(framing_feed(framing, bytes, size));
 }
 
 static void check_pieces(const GByteArray *stream, gsize first, gsize piece, gboolean by_space) {
@@ -152,14 +154,16 @@ static FramingResult next_of_header(guint8 type, guint32 size, gsize cap, Framin
   return result;
 }
 
-/* F24: each type at its limit, over it, and at the largest number there is; nothing is allocated for what is refused. */
+/* F24: each type at its limit, over it, and at the largest number there is; nothing is allocated for what is refused.
+ */
 static void test_limits(void) {
   for (guint type = 0; type < 256; type++) {
     guint32 limit = hxfr_max_payload((guint8)type);
     Framing framing;
     g_assert_cmpint(next_of_header((guint8)type, limit, 0, &framing), ==, FRAMING_NEED_MORE);
     framing_finish(&framing);
-    const guint32 sizes[] = {limit + 1, G_MAXINT32, (guint32)G_MAXINT32 + 1, G_MAXUINT32 - HXFR_HEADER_SIZE + 1, G_MAXUINT32};
+    const guint32 sizes[] = {limit + 1, G_MAXINT32, (guint32)G_MAXINT32 + 1, G_MAXUINT32 - HXFR_HEADER_SIZE + 1,
+                             G_MAXUINT32};
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
       g_assert_cmpint(next_of_header((guint8)type, sizes[i], 0, &framing), ==, FRAMING_TOO_LARGE);
       g_assert_cmpuint(framing.capacity, <=, 1 << 20);

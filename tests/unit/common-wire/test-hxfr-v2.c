@@ -212,9 +212,19 @@ static void test_state(void) {
 
 static void test_unit(void) {
   const HxfrUnit unit = {
-      .sequence = G_MAXUINT64 - 1, .pts_ns = -5, .flags = HXFR_UNIT_KEY | HXFR_UNIT_SETTLED, .width = 8192, .height = 4320,
-      .capture_us = 1, .queue_us = 2, .convert_us = 3, .encode_us = 4, .send_us = 5, .frames_merged = 6,
-      .rect_count = HXFR_MAX_UNIT_RECTS, .qp = 51,
+      .sequence = G_MAXUINT64 - 1,
+      .pts_ns = -5,
+      .flags = HXFR_UNIT_KEY | HXFR_UNIT_SETTLED,
+      .width = 8192,
+      .height = 4320,
+      .capture_us = 1,
+      .queue_us = 2,
+      .convert_us = 3,
+      .encode_us = 4,
+      .send_us = 5,
+      .frames_merged = 6,
+      .rect_count = HXFR_MAX_UNIT_RECTS,
+      .qp = 51,
   };
   Payload payload;
   ByteWriter writer = begin(&payload);

@@ -136,8 +136,14 @@ static void test_header(void) {
 
 static void test_frame_request(void) {
   const HxfrFrameRequest request = {
-      .resource_id = 0xfedcba98, .width = 1920, .height = 1080, .format = 0x34325241, .stride = 7680,
-      .pts_ns = G_MININT64, .duration_ns = -1, .force_keyframe = TRUE,
+      .resource_id = 0xfedcba98,
+      .width = 1920,
+      .height = 1080,
+      .format = 0x34325241,
+      .stride = 7680,
+      .pts_ns = G_MININT64,
+      .duration_ns = -1,
+      .force_keyframe = TRUE,
   };
   guint8 bytes[HXFR_FRAME_REQUEST_SIZE];
   ByteWriter writer;

@@ -6,9 +6,9 @@
 #include "common/wire/framing.h"
 
 #include <errno.h>
-#include <string.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -207,6 +207,14 @@ static void on_request(FakeHost *host, const HxfrHeader *header, ByteReader *rea
   }
 }
 
+static void queue_state(FakeHost *host, HxfrDisplayState state, guint delay_ms) {
+  guint8 payload[64];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_state_write(&writer, state, state == HXFR_STATE_RUNNING ? "all is well" : "not yet");
+  queue_message(host, hxfr_message(HXFR_STATE, 0, payload, writer.position), delay_ms, FALSE);
+}
+
 static void on_hello(FakeHost *host, ByteReader *reader) {
   HxfrHello hello;
   host->record.hellos++;
@@ -224,9 +232,7 @@ static void on_hello(FakeHost *host, ByteReader *reader) {
   byte_writer_init(&writer, payload, sizeof payload);
   hxfr_welcome_write(&writer, &(HxfrWelcome){.version = 2, .rights = 3, .features = host->features, .name = "fake"});
   queue_message(host, hxfr_message(HXFR_WELCOME, 0, payload, writer.position), 0, FALSE);
-  byte_writer_init(&writer, payload, sizeof payload);
-  hxfr_state_write(&writer, HXFR_STATE_RUNNING, "all is well");
-  queue_message(host, hxfr_message(HXFR_STATE, 0, payload, writer.position), 0, FALSE);
+  queue_state(host, host->flags & FAKE_HOST_STARTING ? HXFR_STATE_STARTING : HXFR_STATE_RUNNING, 0);
 }
 
 static void on_subscribe(FakeHost *host, const HxfrHeader *header, ByteReader *reader) {
@@ -267,7 +273,12 @@ static void on_message(FakeHost *host, const HxfrHeader *header, const guint8 *p
   case HXFR_PING:
     host->record.pings++;
     host->record.ping_bytes += header->payload_size;
-    if (!(host->flags & FAKE_HOST_NO_PONG)) queue_message(host, hxfr_message(HXFR_PONG, header->session_id, NULL, 0), 0, FALSE);
+    if (!(host->flags & FAKE_HOST_NO_PONG))
+      queue_message(host, hxfr_message(HXFR_PONG, header->session_id, NULL, 0), 0, FALSE);
+    if (host->peer_v2 && host->flags & FAKE_HOST_STARTING) {
+      host->flags &= ~(guint)FAKE_HOST_STARTING;
+      queue_state(host, HXFR_STATE_RUNNING, 100);
+    }
     break;
   case HXFR_FRAME_REQUEST:
     on_request(host, header, &reader);

@@ -17,12 +17,13 @@ typedef struct FakeHost FakeHost;
 
 typedef enum {
   FAKE_HOST_NO_PONG = 1 << 0,
-  FAKE_HOST_NO_ANSWERS = 1 << 1,   /* to FRAME_REQUEST; they are forgotten */
-  FAKE_HOST_NO_SUBSCRIBE = 1 << 2, /* SUBSCRIBE has no answer */
-  FAKE_HOST_ABSENT = 1 << 3,       /* SUBSCRIBE says that there is no such scanout */
-  FAKE_HOST_DENY = 1 << 4,         /* HELLO is answered by ERROR -7, and the end */
-  FAKE_HOST_GARBAGE = 1 << 5,      /* says something that is not HXFR at once */
+  FAKE_HOST_NO_ANSWERS = 1 << 1,    /* to FRAME_REQUEST; they are forgotten */
+  FAKE_HOST_NO_SUBSCRIBE = 1 << 2,  /* SUBSCRIBE has no answer */
+  FAKE_HOST_ABSENT = 1 << 3,        /* SUBSCRIBE says that there is no such scanout */
+  FAKE_HOST_DENY = 1 << 4,          /* HELLO is answered by ERROR -7, and the end */
+  FAKE_HOST_GARBAGE = 1 << 5,       /* says something that is not HXFR at once */
   FAKE_HOST_REFUSE_CONFIG = 1 << 6, /* CONFIG_REQ is answered by ERROR -6 */
+  FAKE_HOST_STARTING = 1 << 7,      /* STATE is starting, and running 100 ms later */
 } FakeHostFlag;
 
 typedef struct {
@@ -54,10 +55,10 @@ FakeHost *fake_host_start(const char *path, guint version, guint32 features);
 void fake_host_stop(FakeHost *host);
 
 void fake_host_set_flags(FakeHost *host, guint flags);
-void fake_host_set_delay(FakeHost *host, guint ms);            /* of each answer */
+void fake_host_set_delay(FakeHost *host, guint ms);                 /* of each answer */
 void fake_host_set_size(FakeHost *host, guint width, guint height); /* of the pictures */
-void fake_host_skip(FakeHost *host, guint requests);           /* so many are never answered */
-void fake_host_fail(FakeHost *host, guint requests, gint32 code); /* so many are answered by ERROR */
+void fake_host_skip(FakeHost *host, guint requests);                /* so many are never answered */
+void fake_host_fail(FakeHost *host, guint requests, gint32 code);   /* so many are answered by ERROR */
 /* So many FRAME_RESPONSEs are cut short (of a valid message). */
 void fake_host_mangle(FakeHost *host, guint requests);
 /* Subscriptions get an access unit each so many ms; 0: none. */

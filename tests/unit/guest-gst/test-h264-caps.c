@@ -10,9 +10,9 @@ static void test_unit(void) {
   g_assert_nonnull(caps);
   g_autofree char *text = gst_caps_to_string(caps);
   g_test_message("%s", text);
-  g_autoptr(GstCaps) expected = gst_caps_from_string(
-      "video/x-h264, stream-format = byte-stream, alignment = au, width = 1366, height = 768, "
-      "profile = constrained-baseline, level = (string) 4");
+  g_autoptr(GstCaps) expected =
+      gst_caps_from_string("video/x-h264, stream-format = byte-stream, alignment = au, width = 1366, height = 768, "
+                           "profile = constrained-baseline, level = (string) 4");
   g_assert_true(gst_caps_is_equal(caps, expected));
 }
 
@@ -41,5 +41,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/h264-caps/unit", test_unit);
   g_test_add_func("/h264-caps/no-sps", test_no_sps);
   g_test_add_func("/h264-caps/level", test_level);
-  return g_test_run();
+  int status = g_test_run();
+  gst_deinit(); /* where GST_TRACERS=leaks looks */
+  return status;
 }

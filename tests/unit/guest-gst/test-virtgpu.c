@@ -135,8 +135,10 @@ static void test_no_node(void) {
 static void test_kernel(void) {
   g_autoptr(GError) error = NULL;
   VirtGpu *gpu = virtgpu_create(&virtgpu_kernel, &error);
-  if (gpu) g_test_message("there is a virtio-gpu here");
-  else g_test_message("%s", error->message);
+  if (gpu)
+    g_test_message("there is a virtio-gpu here");
+  else
+    g_test_message("%s", error->message);
   g_assert_true((gpu == NULL) == (error != NULL));
   virtgpu_unref(gpu);
 }
@@ -150,5 +152,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/virtgpu/foreign-buffer", test_foreign_buffer);
   g_test_add_func("/virtgpu/no-node", test_no_node);
   g_test_add_func("/virtgpu/kernel", test_kernel);
-  return g_test_run();
+  int status = g_test_run();
+  gst_deinit(); /* where GST_TRACERS=leaks looks */
+  return status;
 }

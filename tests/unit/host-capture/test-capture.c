@@ -100,8 +100,14 @@ static void test_changes(Fixture *fixture, gconstpointer data) {
 /* F24: rectangles as a display might have them from a guest. */
 static void test_hostile_rects(Fixture *fixture, gconstpointer data) {
   static const Rect RECTS[] = {
-      {300, 0, 1, 1},     {0, 200, 1, 1},        {G_MAXUINT, 0, 1, 1}, {0, 0, G_MAXUINT, 1},
-      {299, 199, 50, 50}, {0, 0, 0, 0},          {0, 0, 1000, 1000},   {1, 1, G_MAXINT32, G_MAXINT32},
+      {300, 0, 1, 1},
+      {0, 200, 1, 1},
+      {G_MAXUINT, 0, 1, 1},
+      {0, 0, G_MAXUINT, 1},
+      {299, 199, 50, 50},
+      {0, 0, 0, 0},
+      {0, 0, 1000, 1000},
+      {1, 1, G_MAXINT32, G_MAXINT32},
       {0x80000000u, 0x80000000u, 0x80000001u, 0x80000001u},
   };
   capture_set_size(fixture->capture, 2, 300, 200);

@@ -125,7 +125,8 @@ static void test_rect_only(void) {
   g_free(after.pixels);
 }
 
-/* A random walk against a plain copy: pictures equal, damage no less than what differs and no more than the rectangles. */
+/* A random walk against a plain copy: pictures equal, damage no less than what differs and no more than the rectangles.
+ */
 static void test_random(void) {
   Shadow *shadow = make(300, 200);
   Picture picture = picture_of(300, 200, 0);
@@ -211,8 +212,8 @@ static void *write_on_a_thread(void *data) {
   return NULL;
 }
 
-/* Reads as a reader of a sequence lock does, without telling ThreadSanitizer, which cannot know that it is meant. Returns
- * FALSE if two pictures are seen in one. */
+/* Reads as a reader of a sequence lock does, without telling ThreadSanitizer, which cannot know that it is meant.
+ * Returns FALSE if two pictures are seen in one. */
 __attribute__((no_sanitize("thread"))) static gboolean is_of_one_piece(const Frame *frame) {
   const volatile guint8 *data = frame->data;
   guint8 first = data[0];
@@ -223,8 +224,8 @@ __attribute__((no_sanitize("thread"))) static gboolean is_of_one_piece(const Fra
   return same;
 }
 
-/* F09: with a writer at work, no read that was said to be good holds two pictures; and tears do happen here, or the test
- * would show nothing. */
+/* F09: with a writer at work, no read that was said to be good holds two pictures; and tears do happen here, or the
+ * test would show nothing. */
 static void test_torn_by_a_thread(void) {
   Race race = {.shadow = make(RACE_SIZE, RACE_SIZE)};
   pthread_t thread;

@@ -50,7 +50,8 @@ static void test_1080p(void) {
 }
 
 static void test_standard_modes(void) {
-  static const guint8 STANDARD[] = {0xd1, 0xc0, 0xb3, 0, 0xa9, 0xc0, 0x95, 0, 0x81, 0x80, 0x81, 0, 0x81, 0xc0, 0x71, 0x40};
+  static const guint8 STANDARD[] = {0xd1, 0xc0, 0xb3, 0, 0xa9, 0xc0, 0x95, 0,
+                                    0x81, 0x80, 0x81, 0, 0x81, 0xc0, 0x71, 0x40};
   guint8 edid[EDID_MAX_SIZE];
   edid_write(&(EdidMode){3, 1280, 720, 60000}, edid);
   g_assert_cmpmem(edid + 38, 16, STANDARD, sizeof STANDARD);

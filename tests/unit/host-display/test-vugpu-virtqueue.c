@@ -5,7 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A driver that writes what it likes. Queue of 8; rings at fixed places of one region that begins at guest address BASE. */
+/* A driver that writes what it likes. Queue of 8; rings at fixed places of one region that begins at guest address
+ * BASE. */
 #define BASE 0x100000u
 #define USER 0x7000000000u
 #define MEMORY 0x10000u

@@ -94,9 +94,10 @@ static void check_same(const Nv12 *a, const Nv12 *b) {
   }
 }
 
-/* A picture converted rectangle by rectangle is the picture converted at once, bit by bit: damage hints depend on it. */
+/* A picture converted rectangle by rectangle is the picture converted at once, bit by bit: damage hints depend on it.
+ */
 static void test_rects_are_exact(void) {
-  static const guint SIZES[][2] = {{1, 1},  {2, 2},   {1, 7},    {7, 1},     {3, 3},    {64, 64},
+  static const guint SIZES[][2] = {{1, 1},   {2, 2},     {1, 7},     {7, 1},   {3, 3},     {64, 64},
                                    {65, 63}, {127, 129}, {130, 130}, {255, 3}, {641, 481}, {200, 77}};
   for (gsize i = 0; i < G_N_ELEMENTS(SIZES) * G_N_ELEMENTS(FORMATS); i++) {
     guint width = SIZES[i / 4][0], height = SIZES[i / 4][1];
@@ -131,7 +132,8 @@ static void test_nothing_outside(void) {
   Noise noise = noise_of(PIXEL_FORMAT_XRGB8888, 67, 45);
   for (guint round = 0; round < 300; round++) {
     guint x = (guint)g_test_rand_int_range(0, 67), y = (guint)g_test_rand_int_range(0, 45);
-    Rect rect = {x, y, (guint)g_test_rand_int_range(1, (gint)(67 - x) + 1), (guint)g_test_rand_int_range(1, (gint)(45 - y) + 1)};
+    Rect rect = {x, y, (guint)g_test_rand_int_range(1, (gint)(67 - x) + 1),
+                 (guint)g_test_rand_int_range(1, (gint)(45 - y) + 1)};
     Nv12 picture;
     g_assert_true(nv12_init(&picture, 67, 45));
     memset(picture.luma, 1, picture.stride * picture.height); /* no conversion gives less than 16 */
@@ -156,7 +158,8 @@ static void test_padding(void) {
   Nv12 picture;
   g_assert_true(nv12_init(&picture, 5, 3));
   nv12_convert(&picture, &noise.frame, &(Rect){0, 0, 5, 3});
-  for (guint y = 0; y < 4; y++) g_assert_cmpuint(picture.luma[y * picture.stride + 5], ==, picture.luma[y * picture.stride + 4]);
+  for (guint y = 0; y < 4; y++)
+    g_assert_cmpuint(picture.luma[y * picture.stride + 5], ==, picture.luma[y * picture.stride + 4]);
   g_assert_cmpmem(picture.luma + 3 * picture.stride, 6, picture.luma + 2 * picture.stride, 6);
   nv12_finish(&picture);
   g_free(noise.pixels);

@@ -3,6 +3,7 @@
 
 #include "common/base/stats.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define WIDTH 200u
@@ -112,11 +113,60 @@ static void test_busy_writer(Fixture *fixture, gconstpointer data) {
   check(fixture);
 }
 
+typedef struct {
+  Shadow *shadow;
+  int stop; /* atomic */
+} Writer;
+
+/* Grey pictures, each of one value, as fast as they go. */
+static void *write_on_a_thread(void *data) {
+  Writer *writer = data;
+  g_autofree guint32 *pixels = g_new(guint32, WIDTH * HEIGHT);
+  Frame frame = {PIXEL_FORMAT_XRGB8888, WIDTH, HEIGHT, WIDTH * 4, (const guint8 *)pixels};
+  for (guint round = 0; !__atomic_load_n(&writer->stop, __ATOMIC_ACQUIRE); round++) {
+    memset(pixels, (int)(round * 60 % 256), sizeof *pixels * WIDTH * HEIGHT);
+    shadow_write_begin(writer->shadow);
+    shadow_write_rect(writer->shadow, &frame, &(Rect){0, 0, WIDTH, HEIGHT});
+    shadow_write_end(writer->shadow, 1);
+    if (round % 4 == 0) g_usleep(30);
+  }
+  return NULL;
+}
+
+/* F09: with a writer at work, no picture that was taken is of two. */
+static void test_torn(Fixture *fixture, gconstpointer data) {
+  PictureSource *source = &fixture->source;
+  Writer writer = {.shadow = fixture->shadow};
+  pthread_t thread;
+  gint64 torn = stats_get(stats_counter("encode.torn-reads"));
+  write_all(fixture);
+  set_shadow(fixture);
+  pthread_create(&thread, NULL, write_on_a_thread, &writer);
+  guint taken = 0;
+  gint64 begun = g_get_monotonic_time();
+  while (g_get_monotonic_time() < begun + 400 * 1000 ||
+         (g_get_monotonic_time() < begun + 5 * G_USEC_PER_SEC &&
+          (taken < 50 || stats_get(stats_counter("encode.torn-reads")) == torn))) {
+    if (!picture_source_take(source)) continue;
+    taken++;
+    guint8 first = source->nv12.luma[0];
+    for (guint y = 0; y < HEIGHT; y++) {
+      for (guint x = 0; x < WIDTH; x++) g_assert_cmpuint(source->nv12.luma[y * source->nv12.stride + x], ==, first);
+    }
+  }
+  __atomic_store_n(&writer.stop, 1, __ATOMIC_RELEASE);
+  pthread_join(thread, NULL);
+  g_test_message("%u pictures taken, %d torn reads thrown away", taken,
+                 (int)(stats_get(stats_counter("encode.torn-reads")) - torn));
+  g_assert_cmpuint(taken, >, 0);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
 #define ADD(name, run) g_test_add("/picture-source/" name, Fixture, NULL, set_up, run, tear_down)
   ADD("changes", test_changes);
   ADD("follows", test_follows);
   ADD("F09-busy-writer", test_busy_writer);
+  ADD("F09-torn", test_torn);
   return g_test_run();
 }

@@ -2,7 +2,7 @@
 #include "host/encode/schedule.h"
 
 #define T0 G_GINT64_CONSTANT(1000000000)
-#define MS(n) ((gint64)(n) * 1000)
+#define MS(n) ((gint64)(n)*1000)
 
 /* What is next, done at the time it is due; returns that time. */
 static gint64 step(Schedule *schedule, ScheduleInput input, gint64 now, ScheduleKind expected, gboolean finest) {
@@ -59,11 +59,12 @@ static void test_idr_wakes(void) {
   now = step(&schedule, (ScheduleInput){0}, now, SCHEDULE_REPEAT, TRUE);
   expect_nothing(&schedule, (ScheduleInput){0}, now + MS(500));
   gint64 at = step(&schedule, (ScheduleInput){.idr_wanted = TRUE}, now + MS(500), SCHEDULE_PICTURE, FALSE);
-  g_assert_cmpint(at, ==, now + MS(500)); /* at once */
+  g_assert_cmpint(at, ==, now + MS(500));                             /* at once */
   step(&schedule, (ScheduleInput){0}, at, SCHEDULE_REFINEMENT, TRUE); /* it was coarse: it is refined again */
 }
 
-/* A source that is quicker than the limit: the limit, over any stretch of time. One picture may come early after a pause. */
+/* A source that is quicker than the limit: the limit, over any stretch of time. One picture may come early after a
+ * pause. */
 static void test_rate(void) {
   static const gdouble RATES[] = {1, 24, 29.97, 60, 240};
   for (gsize i = 0; i < G_N_ELEMENTS(RATES); i++) {

@@ -41,7 +41,8 @@ static void rig_finish(Rig *rig) {
 static void paint(Rig *rig, Rect rect, guint seed) {
   for (guint y = rect.y; y < rect.y + rect.height; y++) {
     for (guint x = rect.x; x < rect.x + rect.width; x++) {
-      rig->picture.luma[y * rig->picture.stride + x] = (guint8)(16 + (x * 2 + y + seed * 31 + (x * y * 7 + seed) % 13) % 200);
+      rig->picture.luma[y * rig->picture.stride + x] =
+          (guint8)(16 + (x * 2 + y + seed * 31 + (x * y * 7 + seed) % 13) % 200);
     }
   }
   damage_set_rect(&rig->damage, &rect);
@@ -68,8 +69,8 @@ static gdouble decode(Rig *rig) {
   gdouble squares = 0;
   for (guint y = 0; y < rig->height; y++) {
     for (guint x = 0; x < rig->width; x++) {
-      gdouble difference = (gdouble)decoded.planes[0][y * decoded.strides[0] + x] -
-                           rig->picture.luma[y * rig->picture.stride + x];
+      gdouble difference =
+          (gdouble)decoded.planes[0][y * decoded.strides[0] + x] - rig->picture.luma[y * rig->picture.stride + x];
       squares += difference * difference;
     }
   }
@@ -139,8 +140,8 @@ static void test_sps(void) {
   }
 }
 
-/* slice_qp of the first slice: SliceQPY = 26 + pic_init_qp_minus26 + slice_qp_delta, ITU-T H.264 sections 7.3.3 and 7.4.3. What
- * this encoder's slices have is read and no more: CAVLC, poc_type 2, one reference, no weights. */
+/* slice_qp of the first slice: SliceQPY = 26 + pic_init_qp_minus26 + slice_qp_delta, ITU-T H.264 sections 7.3.3
+ * and 7.4.3. What this encoder's slices have is read and no more: CAVLC, poc_type 2, one reference, no weights. */
 static gint slice_qp(const EncoderOutput *output, gint *pic_init_qp, guint log2_max_frame_num) {
   AnnexbIterator iterator;
   Nal nal;
@@ -152,7 +153,7 @@ static gint slice_qp(const EncoderOutput *output, gint *pic_init_qp, guint log2_
     if (nal_type(&nal) == NAL_PPS) {
       bit_reader_ue(&reader);
       bit_reader_ue(&reader);
-      bit_reader_bits(&reader, 2);                  /* entropy_coding_mode, bottom_field_pic_order */
+      bit_reader_bits(&reader, 2);                     /* entropy_coding_mode, bottom_field_pic_order */
       g_assert_cmpuint(bit_reader_ue(&reader), ==, 0); /* num_slice_groups_minus1 */
       bit_reader_ue(&reader);
       bit_reader_ue(&reader);

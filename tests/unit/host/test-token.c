@@ -113,7 +113,9 @@ static void test_contents(Fixture *fixture, gconstpointer data) {
       {"0123456789#abcdef\n", NULL},
       {"0123456789%abcdef\n", NULL},
       {"0123456789é0123456\n", NULL},
-      {"0123456789\x01" "0123456\n", NULL},
+      {"0123456789\x01"
+       "0123456\n",
+       NULL},
       {longest, longest},
       {too_long, NULL},
       {huge, NULL},

@@ -123,7 +123,8 @@ static void test_joiners_share_the_first(Fixture *fixture, gconstpointer data) {
   }
 }
 
-/* On a stream that runs, joiners of the same moment cost one IDR together, at once; and until it is there they get nothing. */
+/* On a stream that runs, joiners of the same moment cost one IDR together, at once; and until it is there they get
+ * nothing. */
 static void test_joiners_share_one(Fixture *fixture, gconstpointer data) {
   Viewer first, viewers[5];
   join(fixture, &first, 0, 2);
@@ -300,7 +301,8 @@ static void test_bitrate_wishes(Fixture *fixture, gconstpointer data) {
   leave(&one);
 }
 
-/* F23: a version 2 subscriber of a still screen hears something each second; a version 1 one gets no unknown message. */
+/* F23: a version 2 subscriber of a still screen hears something each second; a version 1 one gets no unknown message.
+ */
 static void test_heartbeats(Fixture *fixture, gconstpointer data) {
   Viewer old, new;
   guint old_beats = 0, new_beats = 0;

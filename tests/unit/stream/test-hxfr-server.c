@@ -106,10 +106,10 @@ static void expect_pong(SupportClient *client, const char *bytes) {
 /* PING, SUBSCRIBE, an unknown type, FRAME_REQUEST of a resource, PING: what answers they get is known. */
 static GByteArray *make_conversation(void) {
   static const guint8 BYTES[] = {
-      'H', 'X', 'F', 'R', 0x10, 0, 1, 0, 5, 0, 0, 0, 'h', 'e', 'l', 'l', 'o', /* PING */
-      'H', 'X', 'F', 'R', 0x30, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0,              /* SUBSCRIBE */
-      'H', 'X', 'F', 'R', 0x77, 9, 7, 0, 3, 0, 0, 0, 'x', 'y', 'z',           /* nobody knows */
-      'H', 'X', 'F', 'R', 0x01, 0, 2, 0, 44, 0, 0, 0, 9,                      /* FRAME_REQUEST, resource 9 */
+      'H', 'X', 'F', 'R', 0x10, 0, 1, 0, 5,  0, 0, 0, 'h', 'e', 'l', 'l', 'o', /* PING */
+      'H', 'X', 'F', 'R', 0x30, 0, 0, 0, 4,  0, 0, 0, 0,   0,   0,   0,        /* SUBSCRIBE */
+      'H', 'X', 'F', 'R', 0x77, 9, 7, 0, 3,  0, 0, 0, 'x', 'y', 'z',           /* nobody knows */
+      'H', 'X', 'F', 'R', 0x01, 0, 2, 0, 44, 0, 0, 0, 9,                       /* FRAME_REQUEST, resource 9 */
   };
   static const guint8 PING[] = {'H', 'X', 'F', 'R', 0x10, 0, 0, 0, 3, 0, 0, 0, 'e', 'n', 'd'};
   const guint8 zeros[43] = {0};
@@ -179,8 +179,9 @@ static void test_oversize(Fixture *fixture, gconstpointer data) {
     guint8 type;
     guint32 size;
   } CASES[] = {
-      {HXFR_PING, HXFR_MAX_PING + 1},        {HXFR_SUBSCRIBE, HXFR_MAX_REQUEST + 1}, {0x77, HXFR_MAX_REQUEST + 1},
-      {HXFR_PING, G_MAXUINT32},              {HXFR_SUBSCRIBE, G_MAXUINT32},          {HXFR_FRAME_REQUEST, G_MAXUINT32},
+      {HXFR_PING, HXFR_MAX_PING + 1},        {HXFR_SUBSCRIBE, HXFR_MAX_REQUEST + 1},
+      {0x77, HXFR_MAX_REQUEST + 1},          {HXFR_PING, G_MAXUINT32},
+      {HXFR_SUBSCRIBE, G_MAXUINT32},         {HXFR_FRAME_REQUEST, G_MAXUINT32},
       {HXFR_FRAME_REQUEST, (64 << 20) + 45}, {HXFR_HELLO, 0x80000000},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(CASES); i++) {
@@ -199,7 +200,8 @@ static void test_oversize(Fixture *fixture, gconstpointer data) {
   expect_pong(&fixture->client, "x");
 }
 
-/* More requests in one write than answers may wait, by a peer that reads: it is read from more slowly, and loses nothing. */
+/* More requests in one write than answers may wait, by a peer that reads: it is read from more slowly, and loses
+ * nothing. */
 static void test_many_requests(Fixture *fixture, gconstpointer data) {
   const guint count = 3000;
   g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -287,8 +289,10 @@ static void read_units(SupportClient *client, Seen *seen) {
       byte_reader_init(&reader, payload, header.payload_size);
       g_assert_true(hxfr_unit_parse(&reader, &unit));
       gboolean key = (unit.flags & HXFR_UNIT_KEY) != 0;
-      if (seen->units++ == 0) seen->first_is_key = key;
-      else if (unit.sequence != seen->next) seen->gaps++;
+      if (seen->units++ == 0)
+        seen->first_is_key = key;
+      else if (unit.sequence != seen->next)
+        seen->gaps++;
       if (seen->units > 1 && unit.sequence != seen->next) g_assert_true(key); /* F08 */
       seen->keys += key;
       seen->next = unit.sequence + 1;
@@ -296,8 +300,8 @@ static void read_units(SupportClient *client, Seen *seen) {
   }
 }
 
-/* F06, F07: one stops reading. The other gets every unit, memory stays where it was, and the stopped one resumes with an IDR
- * that was made when it read again and not before. */
+/* F06, F07: one stops reading. The other gets every unit, memory stays where it was, and the stopped one resumes with
+ * an IDR that was made when it read again and not before. */
 static void test_stopped_reader(Fixture *fixture, gconstpointer data) {
   SupportClient stopped;
   connect_client(fixture, &stopped);
@@ -344,6 +348,41 @@ static void test_stopped_reader(Fixture *fixture, gconstpointer data) {
   g_assert_cmpuint(late.next, ==, live.next);
   g_assert_cmpuint(live.gaps, ==, 0);
   support_client_finish(&stopped);
+}
+
+/* A byte that says where in its unit it is; never a zero, so that no start code comes about. */
+static guint8 byte_at(gsize place) {
+  return (guint8)(1 + (place * 31 + (place >> 8)) % 255);
+}
+
+/* A unit that no socket takes at once, read in pieces of every size: each byte in its place. */
+static void test_large_unit(Fixture *fixture, gconstpointer data) {
+  const gsize size = 1 << 20, head = 20; /* support_unit()'s parameter sets and start codes */
+  if (data) {
+    negotiate(&fixture->client, "");
+    expect_welcome(&fixture->client);
+  }
+  subscribe(&fixture->client);
+  for (guint round = 0; round < 4; round++) {
+    AccessUnit *unit = support_unit(TRUE, 1, size);
+    for (gsize i = head; i < size; i++) unit->data[i] = byte_at(i);
+    hub_publish(fixture->service.hub, 0, unit);
+    g_autoptr(GByteArray) got = g_byte_array_new();
+    const gsize whole = HXFR_HEADER_SIZE + (data ? HXFR_UNIT_FIXED_SIZE : HXFR_FRAME_RESPONSE_SIZE + 3 * 4) + size;
+    guint8 piece[5000];
+    for (gsize want = 1; got->len < whole; want = want * 7 % 4999 + 1) {
+      ssize_t read_now = recv(fixture->client.fd, piece, MIN(want, whole - got->len), MSG_DONTWAIT);
+      if (read_now > 0) g_byte_array_append(got, piece, (guint)read_now);
+      if (want % 3 == 0 || read_now <= 0) g_main_context_iteration(NULL, FALSE);
+      g_assert_true(read_now != 0);
+    }
+    HxfrHeader header;
+    g_assert_true(hxfr_header_parse(got->data, &header));
+    g_assert_cmpuint(header.payload_size, ==, whole - HXFR_HEADER_SIZE);
+    for (gsize i = head; i < size; i++) {
+      if (got->data[whole - size + i] != byte_at(i)) g_error("byte %zu is another", i);
+    }
+  }
 }
 
 /* Rule 9, F05: it closes with units queued. */
@@ -469,6 +508,8 @@ int main(int argc, char **argv) {
   ADD("flood", test_flood);
   ADD("too-many", test_too_many);
   ADD("F06-F07-stopped-reader", test_stopped_reader);
+  g_test_add("/hxfr-server/large-unit", Fixture, NULL, set_up, test_large_unit, tear_down);
+  g_test_add("/hxfr-server/large-unit-version-2", Fixture, GINT_TO_POINTER(2), set_up, test_large_unit, tear_down);
   ADD("F05-gone-with-units", test_gone_with_units);
   ADD("gone-in-the-middle", test_gone_in_the_middle);
   ADD("F15-cycles", test_cycles);

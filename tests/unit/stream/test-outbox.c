@@ -263,12 +263,15 @@ static void test_stalled(void) {
   g_assert_true(outbox_pop(outbox, &item, &wanted));
   outbox_item_clear(&item);
   g_assert_cmpint(outbox_stalled_us(outbox, g_get_monotonic_time()), <, stalled);
+  g_usleep(20000);
+  g_assert_cmpint(outbox_stalled_us(outbox, g_get_monotonic_time()), >=,
+                  20000); /* there is more, and it is not taken */
   drain(outbox, NULL);
   g_assert_cmpint(outbox_stalled_us(outbox, now + 100 * G_USEC_PER_SEC), ==, 0);
 }
 
-/* F07: a lane that loses all it holds has made no progress, though nothing waits in it then: a peer of version 1 that never
- * reads again must be seen to be stalled, however often others' IDRs fill its lane anew. */
+/* F07: a lane that loses all it holds has made no progress, though nothing waits in it then: a peer of version 1 that
+ * never reads again must be seen to be stalled, however often others' IDRs fill its lane anew. */
 static void test_stalled_while_dropping(void) {
   g_autoptr(Outbox) outbox = outbox_create();
   outbox_open_lane(outbox, 0, 1);

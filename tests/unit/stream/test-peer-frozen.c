@@ -99,8 +99,8 @@ static void test_plain(Fixture *fixture, gconstpointer data) {
 
 /* The access unit of frame-response-key, shown before the SUBSCRIBE: pts 0. */
 static AccessUnit *key_unit(void) {
-  static const guint8 BYTES[] = {0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x2a, 0,    0,   0,
-                                 1, 0x68, 0xce, 0x03, 0, 0,    0,    1, 0x65, 0x88, 0x84};
+  static const guint8 BYTES[] = {0, 0,    0,    1,    0x67, 0x42, 0xc0, 0x2a, 0,    0,    0,
+                                 1, 0x68, 0xce, 0x03, 0,    0,    0,    1,    0x65, 0x88, 0x84};
   AccessUnitInfo info = {.is_key = TRUE, .width = 640, .height = 480};
   return access_unit_create(&info, NULL, 0, BYTES, sizeof BYTES);
 }

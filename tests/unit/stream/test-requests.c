@@ -29,7 +29,8 @@ static void tear_down(Fixture *fixture, gconstpointer data) {
   g_queue_clear_full(&fixture->sent, (GDestroyNotify)g_bytes_unref);
 }
 
-static const HxfrFrameRequest PLAIN = {.resource_id = 1, .width = 4, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 16};
+static const HxfrFrameRequest PLAIN = {
+    .resource_id = 1, .width = 4, .height = 2, .format = PIXEL_FORMAT_ARGB8888, .stride = 16};
 
 /* A request whose payload is followed by `pixels` bytes. */
 static void ask(Fixture *fixture, guint16 session, HxfrFrameRequest request, guint8 flags, gsize pixels) {
@@ -87,13 +88,17 @@ static void test_order(Fixture *fixture, gconstpointer data) {
   }
   g_assert_true(g_queue_is_empty(&fixture->sent));
   for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) {
-    if (i == 2) fake_requests_refuse(&fixture->requests, 0, HXFR_ERR_ENCODE_FAILED);
-    else fake_requests_answer(&fixture->requests, 0, support_unit(TRUE, 1, 64));
+    if (i == 2)
+      fake_requests_refuse(&fixture->requests, 0, HXFR_ERR_ENCODE_FAILED);
+    else
+      fake_requests_answer(&fixture->requests, 0, support_unit(TRUE, 1, 64));
   }
   for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) fake_requests_answer(&fixture->requests, 1, support_unit(FALSE, 1, 64));
   for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) {
-    if (i == 2) expect_error(fixture, 1, HXFR_ERR_ENCODE_FAILED);
-    else expect_response(fixture, 1, PTS[i]);
+    if (i == 2)
+      expect_error(fixture, 1, HXFR_ERR_ENCODE_FAILED);
+    else
+      expect_response(fixture, 1, PTS[i]);
   }
   for (gsize i = 0; i < G_N_ELEMENTS(PTS); i++) expect_response(fixture, 2, PTS[i] ^ 1);
   g_assert_true(g_queue_is_empty(&fixture->sent));
@@ -193,9 +198,8 @@ static void test_gone(Fixture *fixture, gconstpointer data) {
 
 static void test_outputs(Fixture *fixture, gconstpointer data) {
   static const HxfrEnableScanout BAD[] = {
-      {0, 800, 600, 60},           {16, 800, 600, 60},  {G_MAXUINT32, 800, 600, 60}, {1, 0, 600, 60},
-      {1, 800, 0, 60},             {1, 8193, 600, 60},  {1, 800, 4321, 60},          {1, 800, 600, G_MAXUINT32},
-      {1, G_MAXUINT32, 600, 60},
+      {0, 800, 600, 60},  {16, 800, 600, 60}, {G_MAXUINT32, 800, 600, 60}, {1, 0, 600, 60},           {1, 800, 0, 60},
+      {1, 8193, 600, 60}, {1, 800, 4321, 60}, {1, 800, 600, G_MAXUINT32},  {1, G_MAXUINT32, 600, 60},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(BAD); i++) g_assert_false(request_book_enable(fixture->book, &BAD[i]));
   g_assert_cmphex(fixture->requests.connected, ==, 0);

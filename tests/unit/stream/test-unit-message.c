@@ -59,8 +59,19 @@ static void test_pts_not_negative(void) {
 static void test_version_2(void) {
   const Rect rects[] = {{64, 128, 192, 64}, {0, 0, 64, 64}};
   const AccessUnitInfo info = {
-      .sequence = 77, .flush_us = 2000, .encoded_us = g_get_monotonic_time(), .width = 641, .height = 481, .is_key = TRUE,
-      .is_settled = TRUE, .capture_us = 1, .queue_us = 2, .convert_us = 3, .encode_us = 4, .frames_merged = 5, .qp = 30,
+      .sequence = 77,
+      .flush_us = 2000,
+      .encoded_us = g_get_monotonic_time(),
+      .width = 641,
+      .height = 481,
+      .is_key = TRUE,
+      .is_settled = TRUE,
+      .capture_us = 1,
+      .queue_us = 2,
+      .convert_us = 3,
+      .encode_us = 4,
+      .frames_merged = 5,
+      .qp = 30,
   };
   g_autoptr(AccessUnit) unit = access_unit_create(&info, rects, 2, "\0\0\1\x65zz", 6);
   guint8 head[HXFR_HEADER_SIZE + HXFR_UNIT_FIXED_SIZE];

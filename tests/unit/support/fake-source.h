@@ -10,8 +10,8 @@ typedef struct {
   guint stops;
   guint idr_requests;
   guint demands;
-  guint scanout; /* of the last call */
-  guint32 running; /* scanouts, a bit each */
+  guint scanout;    /* of the last call */
+  guint32 running;  /* scanouts, a bit each */
   HubDemand demand; /* the last, start's or later */
   Hub *answer;      /* where set, an IDR is published here at once for each start and request */
 } FakeSource;

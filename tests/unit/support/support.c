@@ -117,9 +117,12 @@ void support_client_send(SupportClient *client, const void *bytes, gsize size) {
   gint64 end = g_get_monotonic_time() + SUPPORT_TIMEOUT_MS * 1000;
   for (gsize at = 0; at < size;) {
     ssize_t sent = send(client->fd, (const guint8 *)bytes + at, size - at, MSG_NOSIGNAL);
-    if (sent > 0) at += (gsize)sent;
-    else if (errno == EAGAIN) turn(end);
-    else return; /* the other end closed: what it said is what counts */
+    if (sent > 0)
+      at += (gsize)sent;
+    else if (errno == EAGAIN)
+      turn(end);
+    else
+      return; /* the other end closed: what it said is what counts */
   }
 }
 
@@ -139,9 +142,12 @@ gboolean support_client_next(SupportClient *client, HxfrHeader *header, const gu
     gsize room;
     guint8 *space = framing_space(&client->framing, &room);
     ssize_t got = read(client->fd, space, room);
-    if (got > 0) framing_commit(&client->framing, (gsize)got);
-    else if (got < 0 && errno == EAGAIN) turn(end);
-    else return FALSE;
+    if (got > 0)
+      framing_commit(&client->framing, (gsize)got);
+    else if (got < 0 && errno == EAGAIN)
+      turn(end);
+    else
+      return FALSE;
   }
   g_assert_cmpint(result, ==, FRAMING_MESSAGE);
   return TRUE;

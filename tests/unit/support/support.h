@@ -23,7 +23,8 @@ void support_run_for(guint ms);
  * slice's. */
 AccessUnit *support_unit(gboolean key, guint8 tag, gsize size);
 
-/* The memory that this process has in RAM now, bytes. Always 0 under a sanitizer, which keeps what was freed for a while. */
+/* The memory that this process has in RAM now, bytes. Always 0 under a sanitizer, which keeps what was freed for a
+ * while. */
 gsize support_resident(void);
 
 /* An end of a stream that a peer in the field would hold: blocking, with a time limit that aborts the test. */
@@ -36,7 +37,8 @@ void support_client_init(SupportClient *client, int fd); /* takes fd over */
 void support_client_finish(SupportClient *client);
 void support_client_send(SupportClient *client, const void *bytes, gsize size);
 void support_client_message(SupportClient *client, guint8 type, guint16 session, const void *payload, gsize size);
-/* The next message while the default main context runs; FALSE when the other end closed. *payload borrowed until the next. */
+/* The next message while the default main context runs; FALSE when the other end closed. *payload borrowed until the
+ * next. */
 gboolean support_client_next(SupportClient *client, HxfrHeader *header, const guint8 **payload);
 /* The next message must be there and be of this type. */
 void support_client_expect(SupportClient *client, guint8 type, HxfrHeader *header, const guint8 **payload);

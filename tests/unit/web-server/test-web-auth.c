@@ -22,13 +22,32 @@ static void tear_down(Fixture *fixture, gconstpointer data) {
 /* DNS rebinding: a name that some name server may have made up is none of ours. */
 static void test_hosts(Fixture *fixture, gconstpointer data) {
   static const char *const GOOD[] = {
-      "127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:8080", "[::1]", "[::1]:8080", "192.168.1.5:1",
-      "vm.example.org", "VM.example.ORG:8080", "desk", "desk:443",
+      "127.0.0.1",     "127.0.0.1:8080", "localhost",           "LOCALHOST:8080", "[::1]",    "[::1]:8080",
+      "192.168.1.5:1", "vm.example.org", "VM.example.ORG:8080", "desk",           "desk:443",
   };
   static const char *const BAD[] = {
-      "", "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "xlocalhost",
-      "vm.example.org.evil.example", "avm.example.org", "example.org", "[::1", "[evil]", "[::1]evil", "::1", ":8080", "[]",
-      "127.0.0.1@evil.example", "desk evil", " desk", "1.2.3", "0x7f000001", "2130706433", "localhost/",
+      "",
+      "evil.example",
+      "evil.example:8080",
+      "localhost.evil.example",
+      "127.0.0.1.evil.example",
+      "xlocalhost",
+      "vm.example.org.evil.example",
+      "avm.example.org",
+      "example.org",
+      "[::1",
+      "[evil]",
+      "[::1]evil",
+      "::1",
+      ":8080",
+      "[]",
+      "127.0.0.1@evil.example",
+      "desk evil",
+      " desk",
+      "1.2.3",
+      "0x7f000001",
+      "2130706433",
+      "localhost/",
   };
   for (gsize i = 0; i < G_N_ELEMENTS(GOOD); i++) {
     if (!web_auth_host_allowed(&fixture->auth, GOOD[i])) g_error("\"%s\" was refused", GOOD[i]);
@@ -82,9 +101,18 @@ static void test_bearer(Fixture *fixture, gconstpointer data) {
   g_assert_true(web_auth_bearer_matches(&fixture->auth, "Bearer " TOKEN));
   g_assert_true(web_auth_bearer_matches(&fixture->auth, "bearer " TOKEN));
   static const char *const BAD[] = {
-      "", "Bearer", "Bearer ", TOKEN, "Basic " TOKEN, "Bearer  " TOKEN, "Bearer " TOKEN " ", "Bearer " TOKEN "0",
-      "Bearer 0123456789abcdef0123456789abcde", "Bearer 0123456789ABCDEF0123456789ABCDEF",
-      "Bearer 1123456789abcdef0123456789abcdef", "Bearer 0123456789abcdef0123456789abcdee",
+      "",
+      "Bearer",
+      "Bearer ",
+      TOKEN,
+      "Basic " TOKEN,
+      "Bearer  " TOKEN,
+      "Bearer " TOKEN " ",
+      "Bearer " TOKEN "0",
+      "Bearer 0123456789abcdef0123456789abcde",
+      "Bearer 0123456789ABCDEF0123456789ABCDEF",
+      "Bearer 1123456789abcdef0123456789abcdef",
+      "Bearer 0123456789abcdef0123456789abcdee",
   };
   for (gsize i = 0; i < G_N_ELEMENTS(BAD); i++) {
     if (web_auth_bearer_matches(&fixture->auth, BAD[i])) g_error("\"%s\" was let in", BAD[i]);
@@ -108,7 +136,8 @@ static void test_cookie(Fixture *fixture, gconstpointer data) {
   g_assert_true(g_str_has_prefix(cookie, "framelift-8080="));
   const char *value = strchr(cookie, '=') + 1;
 
-  const char *const good[] = {"%s", "a=b; %s", "%s; a=b", "a=b;%s;c=d", "framelift-80=x; %s", "framelift-8080=wrong; %s", "=; %s"};
+  const char *const good[] = {
+      "%s", "a=b; %s", "%s; a=b", "a=b;%s;c=d", "framelift-80=x; %s", "framelift-8080=wrong; %s", "=; %s"};
   for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
     g_auto(GStrv) parts = g_strsplit(good[i], "%s", 2);
     g_autofree char *text = g_strconcat(parts[0], cookie, parts[1], NULL);
@@ -116,7 +145,8 @@ static void test_cookie(Fixture *fixture, gconstpointer data) {
   }
   const char *const bad[] = {"", "framelift-8080", "framelift-8080=", "framelift-8080=" TOKEN, "; ; ;", "a=b"};
   for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) g_assert_false(web_auth_cookie_matches(&fixture->auth, bad[i]));
-  const char *const names[] = {"framelift-80=", "framelift-80801=", "xframelift-8080=", "Framelift-8080=", "framelift-8080 ="};
+  const char *const names[] = {"framelift-80=",   "framelift-80801=", "xframelift-8080=",
+                               "Framelift-8080=", "framelift-8080 =", "framelift-8080:"};
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
     g_autofree char *text = g_strconcat(names[i], value, NULL);
     if (web_auth_cookie_matches(&fixture->auth, text)) g_error("\"%s\" was let in", text);
@@ -130,7 +160,8 @@ static void test_cookie(Fixture *fixture, gconstpointer data) {
   g_assert_false(web_auth_cookie_matches(&fixture->auth, NULL));
 }
 
-/* The same after a restart, so that a page recovers by itself (F23); another token's is not ours, nor another port's. */
+/* The same after a restart, so that a page recovers by itself (F23); another token's is not ours, nor another port's.
+ */
 static void test_cookie_of_others(Fixture *fixture, gconstpointer data) {
   WebAuth again, other;
   web_auth_init(&again, TOKEN, NULL);
