@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
   GBytes *message;
   AccessUnit *unit;
+  gboolean is_answer; /* to a request: it counts for no limit of messages */
   guint scanout;
 } Entry;
 
@@ -67,6 +68,12 @@ static void append(Outbox *outbox, Entry entry) {
   if (outbox->drained) outbox->progress_us = g_get_monotonic_time();
   outbox->drained = FALSE;
   g_queue_push_tail(&outbox->entries, g_memdup2(&entry, sizeof entry));
+}
+
+void outbox_push_answer(Outbox *outbox, GBytes *message) {
+  mutex_lock(&outbox->mutex);
+  append(outbox, (Entry){.message = message, .is_answer = TRUE});
+  mutex_unlock(&outbox->mutex);
 }
 
 gboolean outbox_push_message(Outbox *outbox, GBytes *message) {
@@ -186,7 +193,9 @@ gboolean outbox_is_congested(Outbox *outbox) {
 /* With the lock held: the entry becomes the item; frees the entry. */
 static void entry_to_item(Outbox *outbox, Entry *entry, OutboxItem *item, const Lane **lane) {
   *item = (OutboxItem){.message = g_steal_pointer(&entry->message), .unit = g_steal_pointer(&entry->unit)};
-  if (item->message) {
+  if (entry->is_answer) {
+    /* counted where it was asked for */
+  } else if (item->message) {
     outbox->messages--;
     outbox->message_bytes -= g_bytes_get_size(item->message);
   } else {

@@ -44,6 +44,9 @@ void outbox_unref(Outbox *outbox); /* NULL is legal */
 
 /* Takes the message over. FALSE: too much is waiting already, the peer is to be cut off. */
 gboolean outbox_push_message(Outbox *outbox, GBytes *message);
+/* The same for a picture that was asked for: never refused, because it may be large, and what is owed is bounded where it is
+ * asked for (REQUESTS_MAX_IN_FLIGHT). */
+void outbox_push_answer(Outbox *outbox, GBytes *message);
 
 /* Opens the lane of a scanout, which then waits for an IDR. version 1 peers get FRAME_RESPONSE, others UNIT. */
 void outbox_open_lane(Outbox *outbox, guint scanout, guint version);

@@ -77,7 +77,9 @@ static void on_hub_event(HubEvent event, gpointer data) {
 }
 
 static void send_answer(GBytes *message, gpointer data) {
-  send_message(data, message);
+  Peer *peer = data;
+  outbox_push_answer(peer->outbox, message);
+  peer->transport->wake(peer->transport_data);
 }
 
 /* Strangers have places of their own, so that they cannot take those of peers with a token. */
@@ -149,6 +151,12 @@ static guint32 features_of(const PeerService *service) {
   return features;
 }
 
+/* Who came in only because the listener is open to version 1 may look, and no more. */
+static guint16 rights_of(const Peer *peer, const HxfrHello *hello) {
+  gboolean proved = peer->trust != PEER_VERSION_1 || hello->token[0] != '\0';
+  return proved ? HXFR_RIGHT_VIEW | HXFR_RIGHT_CONTROL : HXFR_RIGHT_VIEW;
+}
+
 static gboolean on_hello(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
   HxfrHello hello;
   if (!hxfr_hello_parse(reader, &hello) || hello.version < HXFR_VERSION) {
@@ -174,7 +182,7 @@ static gboolean on_hello(Peer *peer, const HxfrHeader *header, ByteReader *reade
 
   HxfrWelcome welcome = {
       .version = HXFR_VERSION,
-      .rights = HXFR_RIGHT_VIEW | HXFR_RIGHT_CONTROL,
+      .rights = rights_of(peer, &hello),
       .features = features_of(peer->service),
       .heartbeat_ms = HUB_HEARTBEAT_MS,
   };
@@ -371,6 +379,10 @@ guint32 peer_max_payload(const Peer *peer, guint8 type) {
 
 gboolean peer_is_congested(const Peer *peer) {
   return outbox_is_congested(peer->outbox) || request_book_is_congested(peer->requests);
+}
+
+gboolean peer_owes_too_much(const Peer *peer) {
+  return request_book_is_congested(peer->requests);
 }
 
 gboolean peer_receive(Peer *peer, const HxfrHeader *header, const guint8 *payload) {

@@ -68,6 +68,9 @@ guint32 peer_max_payload(const Peer *peer, guint8 type);
 /* Answers pile up: read nothing more until the outbox has been drained, and this is FALSE. */
 gboolean peer_is_congested(const Peer *peer);
 
+/* The part of that which only requests make: for transports that cannot leave messages unread. */
+gboolean peer_owes_too_much(const Peer *peer);
+
 /* A whole message. FALSE: send what is in the outbox, then close. */
 gboolean peer_receive(Peer *peer, const HxfrHeader *header, const guint8 *payload);
 /* The stream is broken: queues the ERROR that says why. Then as after FALSE. */

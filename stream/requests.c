@@ -6,6 +6,11 @@
 #include "common/media/pixel-format.h"
 #include "stream/unit-message.h"
 
+#include <string.h>
+
+/* Bit rates that a peer wished for sessions before their first request. */
+#define REQUESTS_MAX_WISHES 64u
+
 /* What a session owes for one request. */
 typedef struct {
   gint64 pts_ns;
@@ -24,6 +29,7 @@ struct RequestBook {
   RequestSend send;
   gpointer data;
   GHashTable *sessions; /* by id, of Session */
+  GHashTable *wishes;   /* bit rates by id, of sessions that are not open yet */
   guint in_flight;
   guint32 outputs; /* a bit each: connected by this peer */
 };
@@ -42,11 +48,13 @@ RequestBook *request_book_create(const RequestSource *source, gpointer source_da
   book->send = send;
   book->data = data;
   book->sessions = g_hash_table_new_full(NULL, NULL, NULL, session_free);
+  book->wishes = g_hash_table_new(NULL, NULL);
   return book;
 }
 
 void request_book_destroy(RequestBook *book) {
   g_hash_table_unref(book->sessions);
+  g_hash_table_unref(book->wishes);
   for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) {
     if (book->outputs >> i & 1) request_book_disable(book, i);
   }
@@ -93,6 +101,8 @@ static Session *find_or_open(RequestBook *book, guint16 id) {
   }
   session->session = opened;
   g_hash_table_insert(book->sessions, GUINT_TO_POINTER(id), session);
+  gpointer wish = g_hash_table_lookup(book->wishes, GUINT_TO_POINTER(id));
+  if (wish) book->source->set_bitrate(opened, GPOINTER_TO_UINT(wish));
   return session;
 }
 
@@ -111,7 +121,9 @@ static GBytes *take_pixels(const HxfrFrameRequest *request, ByteReader *reader, 
   } else if (byte_reader_left(reader) != size) {
     *why = "FRAME_REQUEST with more or fewer pixels than its size says";
   } else {
-    return g_bytes_new(byte_reader_bytes(reader, size), size);
+    guint8 *copy = g_try_malloc(size);
+    if (copy) return g_bytes_new_take(memcpy(copy, byte_reader_bytes(reader, size), size), size);
+    *why = "no memory for the pixels of FRAME_REQUEST";
   }
   return NULL;
 }
@@ -152,9 +164,17 @@ gboolean request_book_has_session(const RequestBook *book, guint16 session_id) {
 }
 
 gboolean request_book_set_bitrate(RequestBook *book, guint16 session_id, guint bitrate) {
-  Session *session = book->source ? find_or_open(book, session_id) : NULL;
-  if (session) book->source->set_bitrate(session->session, bitrate);
-  return session != NULL;
+  if (!book->source) return FALSE;
+  Session *session = g_hash_table_lookup(book->sessions, GUINT_TO_POINTER(session_id));
+  if (session) {
+    book->source->set_bitrate(session->session, bitrate);
+    return TRUE;
+  }
+  /* no encoder before there is something to encode: the session may become a subscription yet */
+  gboolean known = g_hash_table_contains(book->wishes, GUINT_TO_POINTER(session_id));
+  if (!known && g_hash_table_size(book->wishes) >= REQUESTS_MAX_WISHES) return FALSE;
+  g_hash_table_insert(book->wishes, GUINT_TO_POINTER(session_id), GUINT_TO_POINTER(bitrate));
+  return TRUE;
 }
 
 gboolean request_book_force_keyframe(RequestBook *book, guint16 session_id) {

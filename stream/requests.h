@@ -56,8 +56,9 @@ void request_book_destroy(RequestBook *book);
 /* A FRAME_REQUEST of the session; the reader is at its payload. */
 void request_book_take(RequestBook *book, const HxfrHeader *header, ByteReader *reader);
 gboolean request_book_has_session(const RequestBook *book, guint16 session_id);
-/* FALSE if there is no such session. */
+/* Of a session that is open, or will be. FALSE: no requests are served, or too many wishes wait. */
 gboolean request_book_set_bitrate(RequestBook *book, guint16 session_id, guint bitrate);
+/* FALSE if there is no such session. */
 gboolean request_book_force_keyframe(RequestBook *book, guint16 session_id);
 /* ENABLE_SCANOUT and DISABLE_SCANOUT. */
 gboolean request_book_enable(RequestBook *book, const HxfrEnableScanout *enable);

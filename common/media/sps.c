@@ -54,14 +54,16 @@ static void parse_poc(BitReader *reader, Sps *sps) {
     bit_reader_se(reader);
     bit_reader_se(reader);
     guint cycle = bit_reader_ue(reader);
-    for (guint i = 0; i < MIN(cycle, 255u); i++) bit_reader_se(reader);
+    if (cycle > 255) reader->failed = TRUE; /* section 7.4.2.1.1 */
+    for (guint i = 0; i < cycle && bit_reader_ok(reader); i++) bit_reader_se(reader);
   }
 }
 
 static void skip_hrd(BitReader *reader) {
   guint count = bit_reader_ue(reader) + 1;
+  if (count > 32) reader->failed = TRUE; /* section E.2.2 */
   bit_reader_bits(reader, 8);
-  for (guint i = 0; i < MIN(count, 32u); i++) {
+  for (guint i = 0; i < count && bit_reader_ok(reader); i++) {
     bit_reader_ue(reader);
     bit_reader_ue(reader);
     bit_reader_bits(reader, 1);

@@ -51,13 +51,24 @@ void capture_set_size(Capture *capture, guint scanout, guint width, guint height
   capture->changed(scanout, capture->data);
 }
 
+static gboolean keeps_format(const Shadow *shadow, const Frame *frame) {
+  return shadow_generation(shadow) == 0 || shadow_frame(shadow).format == frame->format;
+}
+
+/* The same bytes mean other colours from here on: nothing of the old picture can be compared with. */
+static Shadow *begin_anew(Capture *capture, guint scanout, const Frame *frame) {
+  Shadow *shadow = shadow_create(frame->width, frame->height, NULL);
+  replace_shadow(capture, scanout, shadow);
+  return shadow;
+}
+
 /* The display said what it shows before it shows it; if it did not, there is nothing to put the picture into. */
 static Shadow *shadow_for(Capture *capture, guint scanout, const Frame *frame) {
   Shadow *shadow = capture->shadows[scanout];
   const PixelFormatInfo *format = pixel_format_info(frame->format);
   if (shadow && format && !format->planar && shadow_width(shadow) == frame->width &&
       shadow_height(shadow) == frame->height) {
-    return shadow;
+    return keeps_format(shadow, frame) ? shadow : begin_anew(capture, scanout, frame);
   }
   static LogLimit limit;
   stats_count("capture.misfits");
@@ -75,6 +86,7 @@ void capture_update(Capture *capture, guint scanout, const Frame *frame, const R
   guint64 before = shadow_generation(shadow);
   guint changed = 0;
   shadow_write_begin(shadow);
+  if (before == 0) n_rects = 0; /* nothing is known of what no rectangle covers */
   if (n_rects == 0) changed += shadow_write_rect(shadow, frame, &whole);
   for (guint i = 0; i < n_rects; i++) {
     Rect inside;

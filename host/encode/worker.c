@@ -171,6 +171,7 @@ static gboolean wait_for_work(Worker *worker, ScheduleKind *kind, gboolean *idr)
 
     mutex_lock(&worker->mutex);
     if (worker->stopped) break;
+    if (worker->idr_wanted != idr_wanted) continue; /* it came after the decision: decide again */
     if (*kind != SCHEDULE_NOTHING && at <= now) {
       *idr = worker->idr_wanted;
       worker->idr_wanted = FALSE;

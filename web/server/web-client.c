@@ -127,6 +127,11 @@ static void on_message(WebClient *client, GBytes *message, guint32 number) {
   } else {
     peer_broken(client->peer, result, &header);
   }
+  /* a WebSocket's messages cannot be left unread: who asks for more than may be owed is cut off */
+  if (go_on && peer_owes_too_much(client->peer)) {
+    stats_count("web.cut-off-flood");
+    go_on = FALSE;
+  }
   if (!go_on) close_later(client);
 }
 

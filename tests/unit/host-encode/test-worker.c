@@ -29,7 +29,10 @@ typedef struct {
   GPtrArray *units; /* of AccessUnit */
 } Rig;
 
+static gulong linger_us; /* how long get_shadow() takes */
+
 static Shadow *get_shadow(guint scanout, gpointer data) {
+  if (linger_us) g_usleep(linger_us);
   return capture_get_shadow(((Rig *)data)->capture, scanout);
 }
 
@@ -207,6 +210,32 @@ static void test_idr_on_request(void) {
   guint after = count_units(&rig);
   for (guint i = before + 1; i < after; i++) g_assert_false(unit_at(&rig, i)->info.is_key);
   stay_silent(&rig, 200);
+  rig_finish(&rig);
+}
+
+/* An IDR asked for at any moment, in the middle of a decision about something else, is an IDR and nothing else: a joiner's
+ * first picture is no keep-alive, and gets sharp. */
+static void test_idr_whenever(void) {
+  Rig rig;
+  rig_init(&rig, 320, 240);
+  paint(&rig, 1);
+  show(&rig);
+  linger_us = 3000;
+  start(&rig, &NULL_ENCODER, (WorkerDemand){.keep_alive_hz = 10});
+  wait_for_settled(&rig, 0);
+  for (guint i = 0; i < 120; i++) {
+    guint before = count_units(&rig);
+    worker_request_idr(rig.worker);
+    g_usleep(20000 + 997 * (i % 31));
+    for (guint k = before; k < count_units(&rig); k++) {
+      const AccessUnitInfo *info = &unit_at(&rig, k)->info;
+      if (!info->is_key) continue;
+      g_assert_false(info->is_keep_alive);
+      g_assert_false(info->is_refinement);
+      g_assert_cmpuint(info->qp, <=, RATE_IDR_QP);
+    }
+  }
+  linger_us = 0;
   rig_finish(&rig);
 }
 
@@ -406,6 +435,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/worker/settles-x264", test_settles_x264);
   g_test_add_func("/worker/F19-keep-alive", test_keep_alive);
   g_test_add_func("/worker/F20-idr-on-request", test_idr_on_request);
+  g_test_add_func("/worker/F20-idr-whenever", test_idr_whenever);
   g_test_add_func("/worker/decodes", test_decodes);
   g_test_add_func("/worker/F10-resize", test_resize);
   g_test_add_func("/worker/hold", test_hold);

@@ -129,6 +129,24 @@ static void test_requests(Fixture *fixture, gconstpointer data) {
   g_assert_cmpuint(fixture->requests.bitrate, ==, 8000000);
 }
 
+/* A client that says what it would like before it subscribes: CONFIG_REQ makes no request session of its session. */
+static void test_config_then_subscribe(Fixture *fixture, gconstpointer data) {
+  exchange(fixture, "config-req", NULL);
+  exchange(fixture, "subscribe", "subscribe-resp");
+}
+
+/* Answers as large as a key frame of a 4K photograph: a peer that reads gets them, however many it asked for at once. */
+static void test_large_answers(Fixture *fixture, gconstpointer data) {
+  for (guint i = 0; i < 3; i++) exchange(fixture, "frame-request", NULL);
+  for (guint i = 0; i < 3; i++) fake_requests_answer(&fixture->requests, 0, support_unit(TRUE, 1, 1500 << 10));
+  for (guint i = 0; i < 3; i++) {
+    g_autoptr(GBytes) got = hear(fixture);
+    g_assert_nonnull(got);
+    g_assert_cmpuint(g_bytes_get_size(got), >, 1500 << 10);
+  }
+  exchange(fixture, "ping", "pong");
+}
+
 static void test_no_requests(Fixture *fixture, gconstpointer data) {
   exchange(fixture, "frame-request-resource", "error-not-found");
 }
@@ -140,6 +158,8 @@ int main(int argc, char **argv) {
   ADD("plain", FALSE, test_plain);
   ADD("subscription", FALSE, test_subscription);
   ADD("requests", TRUE, test_requests);
+  ADD("config-then-subscribe", TRUE, test_config_then_subscribe);
+  ADD("large-answers", TRUE, test_large_answers);
   ADD("no-requests", FALSE, test_no_requests);
   return g_test_run();
 }

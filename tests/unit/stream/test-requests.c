@@ -158,12 +158,23 @@ static void test_sessions_bounded(Fixture *fixture, gconstpointer data) {
   expect_error(fixture, 99, HXFR_ERR_NOT_CONFIGURED);
   g_assert_false(request_book_has_session(fixture->book, 99));
   g_assert_true(request_book_has_session(fixture->book, 0));
-  g_assert_false(request_book_set_bitrate(fixture->book, 99, 1));
+  g_assert_true(request_book_set_bitrate(fixture->book, 99, 1)); /* a wish for later opens nothing */
+  g_assert_false(request_book_has_session(fixture->book, 99));
   g_assert_false(request_book_force_keyframe(fixture->book, 99));
   g_assert_true(request_book_set_bitrate(fixture->book, 0, 7));
   g_assert_cmpuint(fixture->requests.bitrate, ==, 7);
   g_assert_true(request_book_force_keyframe(fixture->book, 0));
   g_assert_cmpuint(fixture->requests.key_frames, ==, 1);
+}
+
+static void test_wish_before_request(Fixture *fixture, gconstpointer data) {
+  g_assert_true(request_book_set_bitrate(fixture->book, 3, 5000));
+  g_assert_cmpuint(fixture->requests.bitrate, ==, 0);
+  ask_pts(fixture, 3, 1);
+  g_assert_cmpuint(fixture->requests.bitrate, ==, 5000);
+  guint kept = 0;
+  for (guint16 id = 100; id < 300; id++) kept += request_book_set_bitrate(fixture->book, id, 1) ? 1 : 0;
+  g_assert_cmpuint(kept, <=, 64);
 }
 
 /* Rule 8: 64 requests in flight, 256 MiB of pixels; then nothing more is read until answers have gone out. */
@@ -235,6 +246,7 @@ int main(int argc, char **argv) {
   ADD("answered-at-once", test_answered_at_once);
   ADD("F24-pixels", test_pixels);
   ADD("sessions-bounded", test_sessions_bounded);
+  ADD("wish-before-request", test_wish_before_request);
   ADD("congested", test_congested);
   ADD("F05-F16-gone", test_gone);
   ADD("outputs", test_outputs);
