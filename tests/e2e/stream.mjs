@@ -132,7 +132,7 @@ test('F20: joiners begin with an IDR each, share one, and blur nobody', async (t
 });
 
 test('F07: a subscriber that stops reading delays nobody, costs little, and resumes with an IDR', async (t) => {
-  const { path, address } = await serve(t, 'test:1280x720@60,scene=cube,barcode');
+  const { path, address } = await serve(t, 'test:1280x720@20,scene=cube,barcode');
   const [good, lazy] = [await (await HxfrClient.open(path)).greet(), await (await HxfrClient.open(path)).greet()];
   t.after(() => [good, lazy].forEach((client) => client.close()));
   await Promise.all([good.subscribe(), lazy.subscribe()]);
@@ -148,7 +148,7 @@ test('F07: a subscriber that stops reading delays nobody, costs little, and resu
 
   const sequences = good.units.map((unit) => unit.sequence);
   sequences.slice(1).forEach((sequence, i) => assert.equal(sequence, sequences[i] + 1, 'the other missed one'));
-  assert.ok(sequences.length > 100, `${sequences.length} units in 5 s`);
+  assert.ok(sequences.length > 50, `${sequences.length} units in 5 s`);
 
   const resumedAt = good.units.at(-1).sequence;
   lazy.socket.resume();

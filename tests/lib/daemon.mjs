@@ -21,7 +21,13 @@ export class Daemon {
    * @throws with all that it wrote to stderr, if it ends or says nothing
    */
   static async start(args, options = {}) {
-    const daemon = new Daemon(spawn(built('host/frameliftd'), args, { stdio: ['ignore', 'pipe', 'pipe'], ...options }));
+    const daemon = new Daemon(
+      // the kernel ends it when this process ends, however that is
+      spawn('setpriv', ['--pdeathsig', 'KILL', '--', built('host/frameliftd'), ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        ...options,
+      }),
+    );
     if (args.some((arg) => arg.startsWith('--http'))) {
       await daemon.waitForAddress();
     }
