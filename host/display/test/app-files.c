@@ -27,7 +27,8 @@ static void draw_sidebar(cairo_t *cairo, const Rect *area, const Theme *theme, d
 }
 
 static void draw_picture(cairo_t *cairo, double x, double y, double width, double height, guint index, double scale) {
-  guint w = MAX((guint)width, 1), h = MAX((guint)height, 1);
+  if (width < 1 || height < 1) return; /* a window too small to have room for it */
+  guint w = (guint)width, h = (guint)height;
   g_autoptr(Image) photo = photo_create(w, h, (PhotoMood)(index * 3 % PHOTO_MOODS));
   cairo_surface_t *surface =
       cairo_image_surface_create_for_data(photo->data, CAIRO_FORMAT_ARGB32, (gint)w, (gint)h, (gint)photo->stride);

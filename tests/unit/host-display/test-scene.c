@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const guint SIZES[][2] = {{256, 64}, {257, 65}, {480, 270}};
+static const guint SIZES[][2] = {{256, 64}, {257, 65}, {480, 360}};
 
 #define SCENES 7u
 
