@@ -50,13 +50,18 @@ export async function checkStream(file, ...args) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Asks until `ask()` gives something true. @throws after `timeout` ms */
+/** Asks until `ask()` gives something true; what it throws counts as not yet. @throws after `timeout` ms, with its last words */
 export async function until(what, ask, timeout = 20000) {
   const limit = Date.now() + timeout;
   for (;;) {
-    const result = await ask();
-    if (result) return result;
-    if (Date.now() > limit) throw new Error(`in ${timeout} ms it did not come to this: ${what}`);
+    let words = '';
+    try {
+      const result = await ask();
+      if (result) return result;
+    } catch (error) {
+      words = `: ${error.message}`;
+    }
+    if (Date.now() > limit) throw new Error(`in ${timeout} ms it did not come to this: ${what}${words}`);
     await sleep(50);
   }
 }
