@@ -128,8 +128,14 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data) {
   return G_SOURCE_CONTINUE;
 }
 
-Listener *listener_create(const Address *address, GMainContext *context, ListenerAccepted accepted, gpointer data,
-                          GError **error) {
+Listener *listener_adopt(int fd, const Address *address) {
+  Listener *listener = g_new0(Listener, 1);
+  listener->address = *address;
+  listener->fd = fd;
+  return listener;
+}
+
+Listener *listener_open(const Address *address, GError **error) {
   if (address->kind == ADDRESS_UNIX && !clear_stale_file(address, error)) return NULL;
   int fd = socket_open(address, error);
   if (fd < 0) {
@@ -137,17 +143,23 @@ Listener *listener_create(const Address *address, GMainContext *context, Listene
     g_prefix_error(error, "cannot listen on %s: ", text);
     return NULL;
   }
-  Listener *listener = g_new0(Listener, 1);
-  listener->address = *address;
-  listener->fd = fd;
+  Listener *listener = listener_adopt(fd, address);
+  if (bind_and_listen(listener, error)) return listener;
+  listener_destroy(listener);
+  return NULL;
+}
+
+void listener_accept(Listener *listener, GMainContext *context, ListenerAccepted accepted, gpointer data) {
   listener->context = context;
   listener->accepted = accepted;
   listener->data = data;
-  if (!bind_and_listen(listener, error)) {
-    listener_destroy(listener);
-    return NULL;
-  }
   attach(listener);
+}
+
+Listener *listener_create(const Address *address, GMainContext *context, ListenerAccepted accepted, gpointer data,
+                          GError **error) {
+  Listener *listener = listener_open(address, error);
+  if (listener) listener_accept(listener, context, accepted, data);
   return listener;
 }
 
@@ -166,4 +178,8 @@ void listener_destroy(Listener *listener) {
 
 char *listener_to_string(const Listener *listener) {
   return address_to_string(&listener->address, listener->fd);
+}
+
+int listener_fd(const Listener *listener) {
+  return listener->fd;
 }
