@@ -23,6 +23,9 @@ function machine() {
   return [all - ticks[3] - ticks[4], all];
 }
 
+/** CPU time of all the daemon's processes, in milliseconds. */
+const cpuOf = ({ processes }) => processes.reduce((sum, { cpu_ms }) => sum + cpu_ms, 0);
+
 async function measure(scene) {
   const folder = mkdtempSync(join(tmpdir(), 'framelift-bench-'));
   const address = `unix:${join(folder, 's')}`;
@@ -39,7 +42,7 @@ async function measure(scene) {
     const [after, busyAfter, ended] = [await stats(address), machine(), performance.now()];
     if (recorded.code !== 0) throw new Error(recorded.stderr);
     const grown = (name) => (after.counters[name] ?? 0) - (before.counters[name] ?? 0);
-    const cpu = after.process.cpu_ms - before.process.cpu_ms;
+    const cpu = cpuOf(after) - cpuOf(before);
     const other = (busyAfter[0] - busyBefore[0]) * 10 - cpu;
     const { units } = await checkStream(file, '--scene', settings);
     const psnr = units.map((unit) => unit.psnr).sort((a, b) => a - b);

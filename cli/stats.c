@@ -32,6 +32,13 @@ static void print_scanout(JsonArray *array, guint index, JsonNode *node, gpointe
          json_object_get_int_member(scanout, "subscribers"));
 }
 
+static void print_process(JsonArray *array, guint index, JsonNode *node, gpointer data) {
+  JsonObject *process = json_node_get_object(node);
+  printf("process %" G_GINT64_FORMAT " (%s): %" G_GINT64_FORMAT " ms of CPU\n",
+         json_object_get_int_member(process, "pid"), json_object_get_string_member(process, "name"),
+         json_object_get_int_member(process, "cpu_ms"));
+}
+
 static gboolean print_text(const char *json, GError **error) {
   g_autoptr(JsonNode) root = json_from_string(json, error);
   if (!root) return FALSE;
@@ -43,9 +50,11 @@ static gboolean print_text(const char *json, GError **error) {
   printf("display %s: %s\n", json_object_get_string_member(display, "state"),
          json_object_get_string_member(display, "text"));
   json_array_foreach_element(json_object_get_array_member(object, "scanouts"), print_scanout, NULL);
-  printf("process %" G_GINT64_FORMAT ": %" G_GINT64_FORMAT " ms of CPU, at most %" G_GINT64_FORMAT " KB\n",
-         json_object_get_int_member(process, "pid"), json_object_get_int_member(process, "cpu_ms"),
-         json_object_get_int_member(process, "max_rss_kb"));
+  printf("memory of process %" G_GINT64_FORMAT ": at most %" G_GINT64_FORMAT " KB\n",
+         json_object_get_int_member(process, "pid"), json_object_get_int_member(process, "max_rss_kb"));
+  if (json_object_has_member(object, "processes")) {
+    json_array_foreach_element(json_object_get_array_member(object, "processes"), print_process, NULL);
+  }
   puts("counters");
   json_object_foreach_member(json_object_get_object_member(object, "counters"), print_counter, NULL);
   return TRUE;

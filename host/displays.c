@@ -4,62 +4,36 @@
 #include "common/base/log.h"
 #include "common/base/stats.h"
 #include "common/base/thread.h"
-#include "host/capture/capture.h"
-#include "host/display/qemu-dbus/qemu-display.h"
-#include "host/display/test/test-display.h"
-#include "host/display/vugpu/vugpu-display.h"
 
 #include <string.h>
 
 G_STATIC_ASSERT(DISPLAY_MAX_SCANOUTS == HXFR_MAX_SCANOUTS);
-G_STATIC_ASSERT(CAPTURE_MAX_SCANOUTS == HXFR_MAX_SCANOUTS);
 
 struct Displays {
-  Display *display;
-  gboolean started;
+  const DisplayChoice *choice;
   WorkerSettings settings;
   GMainContext *context;
   Hub *hub;
-  Capture *capture;
-  int stopped; /* atomic: notes on their way find nobody */
-
-  Mutex mutex; /* workers: the display's thread tells them, the hub's makes and stops them */
+  LinkClient *link;
+  void (*known)(gpointer data); /* NULL once it was called */
+  gpointer known_data;
+  int stopped;       /* atomic: notes on their way find nobody */
+  guint32 scanouts;  /* a bit for each that was told over this link */
   Worker *workers[HXFR_MAX_SCANOUTS];
+
+  Mutex mutex; /* the shadows: the link brings them, encode threads ask for them */
+  Shadow *shadows[HXFR_MAX_SCANOUTS];
 };
-
-static Display *open_vugpu(const char *text, GError **error) {
-  VugpuSettings settings;
-  vugpu_settings_init(&settings);
-  Display *display = vugpu_settings_parse(text, &settings, error) ? vugpu_display_create(&settings) : NULL;
-  vugpu_settings_finish(&settings);
-  return display;
-}
-
-Display *displays_open(const char *text, GError **error) {
-  if (g_str_has_prefix(text, "qemu:")) return qemu_display_create(text + 5);
-  if (g_str_has_prefix(text, "vugpu:")) return open_vugpu(text + 6, error);
-  if (g_str_has_prefix(text, "test") && strchr(":,", text[4])) { /* or nothing follows */
-    TestSettings settings;
-    return test_settings_parse(text + 4, &settings, error) ? test_display_create(&settings) : NULL;
-  }
-  g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-              "--display %s: no such display; write qemu:QMP-SOCKET, vugpu:SOCKET or test[:WxH[@FPS]][,scene=NAME][,barcode]", text);
-  return NULL;
-}
 
 /* A note to the hub's thread. They keep their order: one context, one priority. */
 typedef struct {
   Displays *displays;
   guint scanout;
-  HxfrScanout info;
-  HxfrDisplayState state;
-  char *text;
   AccessUnit *unit;
 } Note;
 
 static void note_free(gpointer data) {
   Note *note = data;
-  g_free(note->text);
   access_unit_unref(note->unit);
   g_free(note);
 }
@@ -78,37 +52,40 @@ static gboolean is_stopped(const Displays *displays) {
   return __atomic_load_n(&displays->stopped, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* What the display says, on its thread. */
-
-static gboolean deliver_scanout(gpointer data) {
-  Note *note = data;
-  if (!is_stopped(note->displays)) hub_set_scanout(note->displays->hub, &note->info);
-  return G_SOURCE_REMOVE;
-}
+/* What the display's process tells. */
 
 static void on_scanout(gpointer data, guint id, const ScanoutInfo *info) {
   Displays *displays = data;
-  capture_set_size(displays->capture, id, info->lit ? info->width : 0, info->lit ? info->height : 0);
-  Note note = {.info = {
-                   .id = id,
-                   .width = info->width,
-                   .height = info->height,
-                   .refresh_mhz = info->refresh_mhz,
-                   .flags = (info->connected ? HXFR_SCANOUT_CONNECTED : 0u) | (info->lit ? HXFR_SCANOUT_LIT : 0u),
-               }};
-  g_strlcpy(note.info.name, info->name, sizeof note.info.name);
-  send_note(displays, deliver_scanout, note);
+  HxfrScanout scanout = {
+      .id = id,
+      .width = info->width,
+      .height = info->height,
+      .refresh_mhz = info->refresh_mhz,
+      .flags = (info->connected ? HXFR_SCANOUT_CONNECTED : 0u) | (info->lit ? HXFR_SCANOUT_LIT : 0u),
+  };
+  g_strlcpy(scanout.name, info->name, sizeof scanout.name);
+  displays->scanouts |= 1u << id;
+  hub_set_scanout(displays->hub, &scanout);
 }
 
-static void on_update(gpointer data, guint id, const Frame *frame, const Rect *rects, guint n_rects, gint64 flush_us) {
+static void wake_worker(Displays *displays, guint id) {
+  if (displays->workers[id]) worker_changed(displays->workers[id]);
+}
+
+static void on_shadow(gpointer data, guint id, Shadow *shadow) {
   Displays *displays = data;
-  capture_update(displays->capture, id, frame, rects, n_rects, flush_us);
+  mutex_lock(&displays->mutex);
+  Shadow *old = displays->shadows[id];
+  displays->shadows[id] = shadow;
+  mutex_unlock(&displays->mutex);
+  shadow_unref(old);
+  wake_worker(displays, id);
 }
 
-static gboolean deliver_state(gpointer data) {
-  Note *note = data;
-  if (!is_stopped(note->displays)) hub_set_state(note->displays->hub, note->state, note->text);
-  return G_SOURCE_REMOVE;
+static void on_changed(gpointer data, guint32 mask) {
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) {
+    if (mask >> i & 1) wake_worker(data, i);
+  }
 }
 
 static void on_state(gpointer data, DisplayState state, const char *text) {
@@ -117,32 +94,47 @@ static void on_state(gpointer data, DisplayState state, const char *text) {
       [DISPLAY_RUNNING] = HXFR_STATE_RUNNING,
       [DISPLAY_LOST] = HXFR_STATE_LOST,
   };
-  log_info("display", "%s", text);
-  send_note(data, deliver_state, (Note){.state = STATES[state], .text = g_strdup(text)});
-}
-
-static const DisplaySink SINK = {.scanout = on_scanout, .update = on_update, .state = on_state};
-
-static void on_captured(guint scanout, gpointer data) {
   Displays *displays = data;
-  mutex_lock(&displays->mutex);
-  if (displays->workers[scanout]) worker_changed(displays->workers[scanout]);
-  mutex_unlock(&displays->mutex);
+  hub_set_state(displays->hub, STATES[state], text);
+  void (*known)(gpointer) = displays->known;
+  displays->known = NULL;
+  if (known) known(displays->known_data);
 }
+
+/* Its scanouts are nobody's until the next one tells: what they showed is not what the VM shows now. */
+static void on_link_closed(gpointer data) {
+  Displays *displays = data;
+  stats_count("displays.links-lost");
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) {
+    if (!(displays->scanouts >> i & 1)) continue;
+    on_shadow(displays, i, NULL);
+    on_scanout(displays, i, &(ScanoutInfo){.refresh_mhz = DISPLAY_DEFAULT_REFRESH_MHZ});
+  }
+  displays->scanouts = 0;
+  on_state(displays, DISPLAY_LOST, "the process that reads the VM's display has ended; it is being started again");
+}
+
+static const LinkClientEvents LINK_EVENTS = {
+    .scanout = on_scanout,
+    .shadow = on_shadow,
+    .changed = on_changed,
+    .state = on_state,
+    .closed = on_link_closed,
+};
 
 /* What the encode threads ask and give. */
 
-static Shadow *get_shadow(guint scanout, gpointer data) {
-  Displays *displays = data;
-  return capture_get_shadow(displays->capture, scanout);
-}
-
 Shadow *displays_get_shadow(Displays *displays, guint scanout) {
-  return capture_get_shadow(displays->capture, scanout);
+  g_assert(scanout < HXFR_MAX_SCANOUTS);
+  mutex_lock(&displays->mutex);
+  Shadow *shadow = displays->shadows[scanout];
+  if (shadow) shadow_ref(shadow);
+  mutex_unlock(&displays->mutex);
+  return shadow;
 }
 
-Display *displays_get_display(Displays *displays) {
-  return displays->display;
+static Shadow *get_shadow(guint scanout, gpointer data) {
+  return displays_get_shadow(data, scanout);
 }
 
 static gboolean deliver_unit(gpointer data) {
@@ -166,9 +158,10 @@ static WorkerDemand to_worker_demand(const HubDemand *demand) {
 }
 
 static void set_worker(Displays *displays, guint scanout, Worker *worker) {
-  mutex_lock(&displays->mutex);
+  guint32 watched = 0;
   displays->workers[scanout] = worker;
-  mutex_unlock(&displays->mutex);
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) watched |= (displays->workers[i] ? 1u : 0u) << i;
+  link_client_watch(displays->link, watched);
 }
 
 static void start_stream(gpointer data, guint scanout, const HubDemand *demand) {
@@ -213,27 +206,31 @@ const HubSource *displays_hub_source(void) {
   return &HUB_SOURCE;
 }
 
-Displays *displays_create(Display *display, const WorkerSettings *settings, GMainContext *context) {
+Displays *displays_create(const DisplayChoice *choice, const WorkerSettings *settings, GMainContext *context) {
   Displays *displays = g_new0(Displays, 1);
-  displays->display = display;
+  displays->choice = choice;
   displays->settings = *settings;
   displays->context = context;
-  displays->capture = capture_create(on_captured, displays);
+  displays->link = link_client_create(context, &LINK_EVENTS, displays);
   mutex_init(&displays->mutex);
   return displays;
 }
 
-gboolean displays_start(Displays *displays, Hub *hub, GError **error) {
+void displays_start(Displays *displays, Hub *hub, void (*known)(gpointer data), gpointer data) {
   displays->hub = hub;
-  displays->started = display_start(displays->display, &SINK, displays, error);
-  return displays->started;
+  displays->known = known;
+  displays->known_data = data;
+}
+
+void displays_connect(Displays *displays, int socket) {
+  link_client_connect(displays->link, socket);
 }
 
 void displays_stop(Displays *displays) {
   __atomic_store_n(&displays->stopped, 1, __ATOMIC_RELEASE);
-  if (displays->started) display_stop(displays->display);
-  displays->started = FALSE;
-  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) stop_stream(displays, i);
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) {
+    if (displays->workers[i]) stop_stream(displays, i);
+  }
   /* notes on their way point here */
   while (g_main_context_iteration(displays->context, FALSE)) {
   }
@@ -241,8 +238,29 @@ void displays_stop(Displays *displays) {
 
 void displays_destroy(Displays *displays) {
   if (!displays) return;
-  display_destroy(displays->display);
-  capture_destroy(displays->capture);
+  link_client_destroy(displays->link);
+  for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) shadow_unref(displays->shadows[i]);
   mutex_finish(&displays->mutex);
   g_free(displays);
+}
+
+gboolean displays_has_resources(const Displays *displays) {
+  return displays->choice->has_resources;
+}
+
+gboolean displays_has_outputs(const Displays *displays) {
+  return displays->choice->has_outputs;
+}
+
+gboolean displays_set_output(Displays *displays, guint id, gboolean connected, guint width, guint height,
+                             guint refresh_mhz) {
+  if (connected ? !vugpu_settings_output_ok(id, width, height, refresh_mhz) : id == 0 || id >= DISPLAY_MAX_SCANOUTS) {
+    return FALSE;
+  }
+  link_client_set_output(displays->link, id, connected, width, height, refresh_mhz);
+  return TRUE;
+}
+
+LinkClient *displays_link(Displays *displays) {
+  return displays->link;
 }

@@ -16,6 +16,7 @@ static const char DESCRIPTION[] =
     "  qemu:QMP-SOCKET   a QEMU started with -display dbus,p2p=yes -qmp unix:QMP-SOCKET,server=on,wait=off\n"
     "  vugpu:SOCKET[,outputs=N][,size=WxH][,qmp=PATH]\n"
     "                    a virtio-gpu of our own, for QEMU 10's -device vhost-user-gpu-pci\n"
+    "  vugpu:fd=N[,…]    the same on a socket that whoever starts it has opened\n"
     "  test[:WxH[@FPS]][,scene=idle|cursor|typing|scroll|cube|video|drag][,barcode][,scanouts=N]\n"
     "\n"
     "Addresses:\n"
@@ -24,10 +25,19 @@ static const char DESCRIPTION[] =
     "  tcp:127.0.0.1:PORT,v1  open to every program and every guest on this machine, for version 1 peers, which\n"
     "                         cannot send one\n"
     "\n"
+    "As a vhost-user back-end (QEMU's docs/interop/vhost-user): --socket-path and --fd stand for --display vugpu:, and\n"
+    "without --listen and --http it serves unix:RUNTIME-DIRECTORY/framelift/NAME.sock.\n"
+    "\n"
     "Exit status: 0 normal, 1 failure, 2 wrong usage.";
+
+/* What QEMU's conventions for vhost-user back-ends ask for: a GPU, without the features of render nodes. */
+static const char CAPABILITIES[] = "{\n  \"type\": \"gpu\",\n  \"features\": []\n}\n";
 
 typedef struct {
   char *display;
+  char *socket_path;
+  gint fd;
+  gboolean print_capabilities;
   char **listen;
   char *http;
   char **http_names;
@@ -42,6 +52,7 @@ typedef struct {
 
 static void raw_clear(Raw *raw) {
   g_free(raw->display);
+  g_free(raw->socket_path);
   g_strfreev(raw->listen);
   g_free(raw->http);
   g_strfreev(raw->http_names);
@@ -84,19 +95,11 @@ static gboolean check_listen(const char *text, ListenOption *option, GError **er
 static gboolean check_http(const char *text, Options *options, GError **error) {
   g_autofree char *as_tcp = g_strconcat("tcp:", text, NULL);
   g_autoptr(GError) why = NULL;
-  Address address;
-  if (!address_parse(as_tcp, &address, &why)) {
+  options->http = address_parse(as_tcp, &options->http_address, &why);
+  if (!options->http) {
     return usage(error, "--http %s: write HOST:PORT with a numeric host or \"localhost\", such as 127.0.0.1:8080",
                  text);
   }
-  const char *colon = strrchr(text, ':');
-  options->http_host = g_strndup(text, (gsize)(colon - text));
-  gsize length = strlen(options->http_host);
-  if (options->http_host[0] == '[') {
-    memmove(options->http_host, options->http_host + 1, length - 2);
-    options->http_host[length - 2] = '\0';
-  }
-  options->http_port = (guint)g_ascii_strtoull(colon + 1, NULL, 10);
   return TRUE;
 }
 
@@ -112,12 +115,30 @@ static gboolean check_numbers(const Raw *raw, Options *options, GError **error) 
   return TRUE;
 }
 
+/* The conventions' names for our vhost-user socket. */
+static gboolean check_back_end(Raw *raw, GError **error) {
+  guint places = (raw->display ? 1 : 0) + (raw->socket_path ? 1 : 0) + (raw->fd >= 0 ? 1 : 0);
+  if (places > 1) return usage(error, "--display, --socket-path and --fd: give one of them");
+  if (places == 0) return usage(error, "--display is missing: qemu:QMP-SOCKET, vugpu:SOCKET or test");
+  if (raw->display) return TRUE;
+  g_auto(GStrv) words = g_strsplit(raw->socket_path ? raw->socket_path : "", ",", -1);
+  g_autofree char *path = g_strjoinv(",,", words); /* a comma in a path is written twice */
+  raw->display = raw->socket_path ? g_strconcat("vugpu:", path, NULL) : g_strdup_printf("vugpu:fd=%d", raw->fd);
+  if (raw->listen || raw->http) return TRUE;
+  g_autofree char *socket = g_strconcat(raw->name ? raw->name : "vm", ".sock", NULL);
+  g_autofree char *file = g_build_filename(g_get_user_runtime_dir(), "framelift", socket, NULL);
+  raw->listen = g_new0(char *, 2);
+  raw->listen[0] = g_strconcat("unix:", file, NULL);
+  return TRUE;
+}
+
 static gboolean check(Raw *raw, Options *options, GError **error) {
-  if (!raw->display) return usage(error, "--display is missing: qemu:QMP-SOCKET or test");
+  if (!check_back_end(raw, error)) return FALSE;
   if (!raw->listen && !raw->http) return usage(error, "nothing to serve: give --http HOST:PORT or --listen ADDRESS");
   for (guint i = 0; raw->listen && raw->listen[i]; i++) {
     ListenOption option;
     if (!check_listen(raw->listen[i], &option, error)) return FALSE;
+    if (i >= OPTIONS_MAX_LISTENERS) return usage(error, "--listen: %u addresses at the most", OPTIONS_MAX_LISTENERS);
     g_array_append_val(options->listen, option);
   }
   if (raw->http && !check_http(raw->http, options, error)) return FALSE;
@@ -127,20 +148,22 @@ static gboolean check(Raw *raw, Options *options, GError **error) {
     return usage(error, "--name: 1 to 64 bytes without a slash");
   }
   if (!check_numbers(raw, options, error)) return FALSE;
-  options->display = g_steal_pointer(&raw->display);
   options->http_names = g_steal_pointer(&raw->http_names);
   options->token_file = g_steal_pointer(&raw->token_file);
   options->name = raw->name ? g_steal_pointer(&raw->name) : g_strdup("vm");
   options->verbose = raw->verbose;
-  return TRUE;
+  return display_choice_parse(&options->display, raw->display, error);
 }
 
 OptionsResult options_parse(Options *options, int argc, char **argv, GError **error) {
-  g_auto(Raw) raw = {.bitrate = 10000, .fps = 60};
+  g_auto(Raw) raw = {.bitrate = 10000, .fps = 60, .fd = -1};
   g_set_prgname("frameliftd");
   *options = (Options){.listen = g_array_new(FALSE, FALSE, sizeof(ListenOption))};
   const GOptionEntry entries[] = {
       {"display", 'd', 0, G_OPTION_ARG_STRING, &raw.display, "Whose screen", "DISPLAY"},
+      {"socket-path", 0, 0, G_OPTION_ARG_STRING, &raw.socket_path, "Be a vhost-user back-end there", "PATH"},
+      {"fd", 0, 0, G_OPTION_ARG_INT, &raw.fd, "Be a vhost-user back-end on that socket", "N"},
+      {"print-capabilities", 0, 0, G_OPTION_ARG_NONE, &raw.print_capabilities, "Of the back-end, as JSON", NULL},
       {"http", 0, 0, G_OPTION_ARG_STRING, &raw.http, "Serve the page there; port 0: any", "HOST:PORT"},
       {"http-name", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw.http_names, "A further host name of the page (repeatable)",
        "NAME"},
@@ -160,6 +183,10 @@ OptionsResult options_parse(Options *options, int argc, char **argv, GError **er
   g_option_context_set_description(context, DESCRIPTION);
   g_option_context_set_help_enabled(context, FALSE);
   for (int i = 1; i < argc; i++) {
+    if (g_str_equal(argv[i], "--print-capabilities")) { /* whatever else is there, the conventions say */
+      fputs(CAPABILITIES, stdout);
+      return OPTIONS_EXIT;
+    }
     if (!g_str_equal(argv[i], "--help") && !g_str_equal(argv[i], "-h")) continue;
     g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
     fputs(help, stdout);
@@ -178,9 +205,8 @@ OptionsResult options_parse(Options *options, int argc, char **argv, GError **er
 }
 
 void options_finish(Options *options) {
-  g_free(options->display);
+  display_choice_finish(&options->display);
   g_array_unref(options->listen);
-  g_free(options->http_host);
   g_strfreev(options->http_names);
   g_free(options->token_file);
   g_free(options->name);

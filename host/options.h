@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/net/address.h"
+#include "host/display-choice.h"
 #include "host/encode/encoder.h"
 #include "stream/peer.h"
 
@@ -12,6 +13,8 @@
 /* kbit/s: what is less shows nothing, what is more no link that needs a codec. */
 #define OPTIONS_MIN_BITRATE 100
 #define OPTIONS_MAX_BITRATE 1000000
+/* They are handed from process to process in one message. */
+#define OPTIONS_MAX_LISTENERS 16u
 
 typedef struct {
   Address address;
@@ -19,10 +22,10 @@ typedef struct {
 } ListenOption;
 
 typedef struct {
-  char *display;   /* as given: "test:…", "qemu:…" */
-  GArray *listen;  /* of ListenOption */
-  char *http_host; /* NULL: no HTTP */
-  guint http_port;
+  DisplayChoice display;
+  GArray *listen;       /* of ListenOption; at most OPTIONS_MAX_LISTENERS */
+  gboolean http;        /* the page is served */
+  Address http_address; /* there */
   char **http_names;
   char *token_file; /* NULL: the default place */
   char *name;       /* the VM's, for people */

@@ -5,6 +5,8 @@
 #include "common/base/stats.h"
 #include "host/encode/request-worker.h"
 
+G_STATIC_ASSERT(REQUESTS_MAX_SESSIONS == LINK_MAX_READERS);
+
 /* The scanout that requests of resource 0 mean. */
 #define REQUESTS_SCANOUT 0u
 
@@ -20,6 +22,7 @@ struct RequestSession {
   Requests *requests;
   gboolean closed; /* the hub's thread */
   RequestWorker *worker;
+  guint reader; /* its place at the link, below REQUESTS_MAX_SESSIONS */
   RequestAnswer answer;
   gpointer answer_data;
 };
@@ -93,35 +96,42 @@ static Shadow *get_shadow(gpointer data) {
   return displays_get_shadow(session->requests->displays, REQUESTS_SCANOUT);
 }
 
-/* A read of a resource, between the worker's words and the display's. */
+/* A read of a resource, between the worker's words and the link's. */
 typedef struct {
   RequestReadDone done;
   gpointer data;
 } Read;
 
-static void on_resource_read(DisplayRead result, const Frame *frame, gpointer data) {
+static void on_resource_read(LinkRead result, Shadow *shadow, gpointer data) {
   static const RequestPicture RESULTS[] = {
-      [DISPLAY_READ_OK] = REQUEST_PICTURE_OK,
-      [DISPLAY_READ_NOT_FOUND] = REQUEST_PICTURE_NOT_FOUND,
-      [DISPLAY_READ_NO_BACKING] = REQUEST_PICTURE_NO_BACKING,
+      [LINK_READ_OK] = REQUEST_PICTURE_OK,
+      [LINK_READ_NOT_FOUND] = REQUEST_PICTURE_NOT_FOUND,
+      [LINK_READ_NO_BACKING] = REQUEST_PICTURE_NO_BACKING,
+      [LINK_READ_BAD_SIZE] = REQUEST_PICTURE_BAD_SIZE,
+      [LINK_READ_FAILED] = REQUEST_PICTURE_FAILED,
   };
   g_autofree Read *read = data;
-  read->done(RESULTS[result], frame, read->data);
+  read->done(RESULTS[result], shadow, read->data);
 }
 
-static void read_resource(guint32 resource_id, RequestReadDone done, gpointer done_data, gpointer data) {
+static void read_resource(const WorkRequest *request, RequestReadDone done, gpointer done_data, gpointer data) {
   RequestSession *session = data;
-  Display *display = displays_get_display(session->requests->displays);
   Read *read = g_new0(Read, 1);
   *read = (Read){done, done_data};
-  display->interface->read_resource(display, resource_id, on_resource_read, read);
+  link_client_read(displays_link(session->requests->displays), session->reader, request->resource_id, request->width,
+                   request->height, on_resource_read, read);
 }
 
 static const RequestWorkerHost HOST = {get_shadow, NULL, on_answer};
 static const RequestWorkerHost HOST_WITH_RESOURCES = {get_shadow, read_resource, on_answer};
 
-static gboolean has_resources(const Requests *requests) {
-  return displays_get_display(requests->displays)->interface->read_resource != NULL;
+static guint free_reader(const Requests *requests) {
+  guint32 taken = 0;
+  for (guint i = 0; i < requests->sessions->len; i++) {
+    const RequestSession *session = g_ptr_array_index(requests->sessions, i);
+    taken |= 1u << session->reader;
+  }
+  return (guint)__builtin_ctz(~taken);
 }
 
 static RequestSession *open_session(gpointer data, RequestAnswer answer, gpointer answer_data) {
@@ -134,11 +144,13 @@ static RequestSession *open_session(gpointer data, RequestAnswer answer, gpointe
   RequestSession *session = g_new0(RequestSession, 1);
   session->refs = 1;
   session->requests = requests;
+  session->reader = free_reader(requests);
   session->answer = answer;
   session->answer_data = answer_data;
   const WorkerSettings *settings = &requests->settings;
   session->worker = request_worker_start(settings->encoder, settings->max_fps, settings->bitrate,
-                                         has_resources(requests) ? &HOST_WITH_RESOURCES : &HOST, session, &error);
+                                         displays_has_resources(requests->displays) ? &HOST_WITH_RESOURCES : &HOST,
+                                         session, &error);
   if (!session->worker) {
     log_error("requests", "a session cannot be opened: %s", error->message);
     session_unref(session);
@@ -153,6 +165,7 @@ static void close_session(RequestSession *session) {
   Requests *requests = session->requests;
   session->closed = TRUE;
   request_worker_stop(g_steal_pointer(&session->worker));
+  link_client_end_reader(displays_link(requests->displays), session->reader);
   g_ptr_array_remove_fast(requests->sessions, session);
   stats_set(stats_counter("requests.sessions"), requests->sessions->len);
   session_unref(session);
@@ -193,8 +206,7 @@ static gsize pixel_bytes(gpointer data) {
 static gboolean set_output(gpointer data, guint scanout, gboolean connected, guint width, guint height,
                            guint refresh_mhz) {
   Requests *requests = data;
-  Display *display = displays_get_display(requests->displays);
-  return display->interface->set_output(display, scanout, connected, width, height, refresh_mhz);
+  return displays_set_output(requests->displays, scanout, connected, width, height, refresh_mhz);
 }
 
 Requests *requests_create(Displays *displays, const WorkerSettings *settings, GMainContext *context) {
@@ -214,15 +226,14 @@ void requests_destroy(Requests *requests) {
 }
 
 void requests_fill_source(Requests *requests, RequestSource *source) {
-  Display *display = displays_get_display(requests->displays);
   *source = (RequestSource){
-      .has_resources = has_resources(requests),
+      .has_resources = displays_has_resources(requests->displays),
       .open = open_session,
       .close = close_session,
       .submit = submit,
       .set_bitrate = set_bitrate,
       .force_keyframe = force_keyframe,
       .pixel_bytes = pixel_bytes,
-      .set_output = display->interface->set_output ? set_output : NULL,
+      .set_output = displays_has_outputs(requests->displays) ? set_output : NULL,
   };
 }

@@ -3,7 +3,6 @@
 
 #include "common/base/log.h"
 #include "common/base/stats.h"
-#include "common/net/listener.h"
 #include "stream/connection.h"
 
 #define SERVER_TICK_MS 1000
@@ -75,16 +74,19 @@ static void on_accepted(int fd, const Address *address, gpointer data) {
   if (connection) g_ptr_array_add(server->connections, connection);
 }
 
-gboolean hxfr_server_listen(HxfrServer *server, const Address *address, PeerTrust trust, char **name, GError **error) {
+void hxfr_server_adopt(HxfrServer *server, Listener *listener, PeerTrust trust) {
   Door *door = g_new0(Door, 1);
   door->server = server;
   door->trust = trust;
-  door->listener = listener_create(address, server->context, on_accepted, door, error);
-  if (!door->listener) {
-    g_free(door);
-    return FALSE;
-  }
-  *name = listener_to_string(door->listener);
+  door->listener = listener;
   g_ptr_array_add(server->doors, door);
+  listener_accept(listener, server->context, on_accepted, door);
+}
+
+gboolean hxfr_server_listen(HxfrServer *server, const Address *address, PeerTrust trust, char **name, GError **error) {
+  Listener *listener = listener_open(address, error);
+  if (!listener) return FALSE;
+  *name = listener_to_string(listener);
+  hxfr_server_adopt(server, listener, trust);
   return TRUE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "common/net/address.h"
+#include "common/net/listener.h"
 #include "stream/peer.h"
 
 /* HXFR over unix, TCP and vsock listeners, on the hub's main context. */
@@ -15,3 +15,5 @@ void hxfr_server_destroy(HxfrServer *server);
 /* Listens on one more address; what its peers must prove is `trust`. In *name the address with the port the kernel
  * chose, the caller's. FALSE and error: one line for a person. */
 gboolean hxfr_server_listen(HxfrServer *server, const Address *address, PeerTrust trust, char **name, GError **error);
+/* Serves a listener that somebody else opened; takes it over. */
+void hxfr_server_adopt(HxfrServer *server, Listener *listener, PeerTrust trust);

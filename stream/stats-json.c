@@ -53,6 +53,22 @@ static void add_process(JsonBuilder *builder) {
   json_builder_end_object(builder);
 }
 
+static void add_one_process(const char *name, gint64 pid, gint64 cpu_ms, gpointer data) {
+  JsonBuilder *builder = data;
+  json_builder_begin_object(builder);
+  add_text(builder, "name", name);
+  add_number(builder, "pid", pid);
+  add_number(builder, "cpu_ms", cpu_ms);
+  json_builder_end_object(builder);
+}
+
+static void add_processes(JsonBuilder *builder) {
+  json_builder_set_member_name(builder, "processes");
+  json_builder_begin_array(builder);
+  stats_each_process("stream", add_one_process, builder);
+  json_builder_end_array(builder);
+}
+
 char *stats_json(const Hub *hub, const char *vm_name, const char *server_name) {
   static const char *const STATES[] = {"starting", "running", "lost"};
   const char *state_text;
@@ -68,6 +84,7 @@ char *stats_json(const Hub *hub, const char *vm_name, const char *server_name) {
   json_builder_end_object(builder);
   add_scanouts(builder, hub);
   add_process(builder);
+  add_processes(builder);
   json_builder_set_member_name(builder, "counters");
   json_builder_begin_object(builder);
   stats_each(add_counter, builder);

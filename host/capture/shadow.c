@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "host/capture/shadow.h"
 
-#include "common/base/checked.h"
+#include "common/media/pixel-format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHADOW_ROW_ALIGN 64u
@@ -41,31 +42,34 @@ static gsize align_up(gsize value, gsize to) {
   return (value + to - 1) / to * to;
 }
 
-/* Sealed against shrinking, so that no holder of the descriptor can make another's read fault. */
-static int make_memfd(gsize size, GError **error) {
-  int fd = memfd_create("framelift-shadow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd >= 0 && ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0) return fd;
-  int code = errno;
-  if (fd >= 0) close(fd);
-  g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(code), "no shared memory of %" G_GSIZE_FORMAT " bytes: %s",
-              size, g_strerror(code));
-  return -1;
-}
+typedef struct {
+  guint columns;
+  gsize stride;
+  gsize tiles_at;
+  gsize pixels_at;
+  gsize size;
+} Layout;
 
-Shadow *shadow_create(guint width, guint height, GError **error) {
+static Layout lay_out(guint width, guint height) {
   g_assert(width > 0 && height > 0 && width <= FRAME_MAX_WIDTH && height <= FRAME_MAX_HEIGHT);
   guint columns = (width + DAMAGE_TILE - 1) / DAMAGE_TILE, rows = (height + DAMAGE_TILE - 1) / DAMAGE_TILE;
-  gsize stride = align_up((gsize)width * 4, SHADOW_ROW_ALIGN);
-  gsize tiles_at = align_up(sizeof(ShadowHeader), 64);
-  gsize pixels_at = align_up(tiles_at + sizeof(guint64) * columns * rows, SHADOW_PAGE);
-  gsize size = pixels_at + stride * height;
-  int fd = make_memfd(size, error);
-  if (fd < 0) return NULL;
-  guint8 *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  Layout layout = {.columns = columns, .stride = align_up((gsize)width * 4, SHADOW_ROW_ALIGN)};
+  layout.tiles_at = align_up(sizeof(ShadowHeader), 64);
+  layout.pixels_at = align_up(layout.tiles_at + sizeof(guint64) * columns * rows, SHADOW_PAGE);
+  layout.size = layout.pixels_at + layout.stride * height;
+  return layout;
+}
+
+static gboolean fail(GError **error, const char *what, int code) {
+  g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(code), "%s: %s", what, g_strerror(code));
+  return FALSE;
+}
+
+/* Takes the descriptor over where it succeeds. */
+static Shadow *map(int fd, guint width, guint height, const Layout *layout, int protection, GError **error) {
+  guint8 *memory = mmap(NULL, layout->size, protection, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) {
-    int code = errno;
-    close(fd);
-    g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(code), "cannot map a shadow: %s", g_strerror(code));
+    fail(error, "cannot map a shadow", errno);
     return NULL;
   }
   Shadow *shadow = g_new0(Shadow, 1);
@@ -74,15 +78,66 @@ Shadow *shadow_create(guint width, guint height, GError **error) {
       .fd = fd,
       .width = width,
       .height = height,
-      .stride = stride,
-      .columns = columns,
-      .size = size,
+      .stride = layout->stride,
+      .columns = layout->columns,
+      .size = layout->size,
       .header = (ShadowHeader *)memory,
-      .tiles = (_Atomic guint64 *)(memory + tiles_at),
-      .pixels = memory + pixels_at,
+      .tiles = (_Atomic guint64 *)(memory + layout->tiles_at),
+      .pixels = memory + layout->pixels_at,
   };
+  return shadow;
+}
+
+static Shadow *make(int fd, guint width, guint height, const Layout *layout, GError **error) {
+  if (ftruncate(fd, (off_t)layout->size) != 0) {
+    g_autofree char *what = g_strdup_printf("no shared memory of %" G_GSIZE_FORMAT " bytes", layout->size);
+    fail(error, what, errno);
+    return NULL;
+  }
+  Shadow *shadow = map(fd, width, height, layout, PROT_READ | PROT_WRITE, error);
+  if (!shadow) return NULL;
+  /* after this nobody gets another mapping that can be written, and no holder can make another's read fault */
+  if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0) return shadow;
+  fail(error, "cannot seal a shadow (Linux 5.1 can)", errno);
+  shadow->fd = -1;
+  shadow_unref(shadow);
+  return NULL;
+}
+
+Shadow *shadow_create(guint width, guint height, GError **error) {
+  Layout layout = lay_out(width, height);
+  int fd = memfd_create("framelift-shadow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) {
+    fail(error, "no shared memory", errno);
+    return NULL;
+  }
+  Shadow *shadow = make(fd, width, height, &layout, error);
+  if (!shadow) {
+    close(fd);
+    return NULL;
+  }
   atomic_store(&shadow->header->format, PIXEL_FORMAT_XRGB8888);
   return shadow;
+}
+
+Shadow *shadow_open(int fd, guint width, guint height, GError **error) {
+  Layout layout = lay_out(width, height);
+  struct stat info;
+  int seals = fcntl(fd, F_GET_SEALS);
+  gboolean fits = seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &info) == 0 && info.st_size >= (off_t)layout.size;
+  Shadow *shadow = NULL;
+  if (!fits) {
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "what was handed over is no shadow of %ux%u", width, height);
+  } else {
+    shadow = map(fd, width, height, &layout, PROT_READ, error);
+  }
+  close(fd);
+  if (shadow) shadow->fd = -1;
+  return shadow;
+}
+
+int shadow_fd(const Shadow *shadow) {
+  return shadow->fd;
 }
 
 Shadow *shadow_ref(Shadow *shadow) {
@@ -93,7 +148,7 @@ Shadow *shadow_ref(Shadow *shadow) {
 void shadow_unref(Shadow *shadow) {
   if (!shadow || __atomic_sub_fetch(&shadow->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
   munmap(shadow->header, shadow->size);
-  close(shadow->fd);
+  if (shadow->fd >= 0) close(shadow->fd);
   g_free(shadow);
 }
 
@@ -183,9 +238,16 @@ void shadow_damage_since(const Shadow *shadow, guint64 generation, Damage *damag
   }
 }
 
+/* Of what another process wrote, only what is a packed format: a reader's arithmetic depends on it. */
+static guint32 format_of(const Shadow *shadow) {
+  guint32 format = atomic_load_explicit(&shadow->header->format, memory_order_relaxed);
+  const PixelFormatInfo *info = pixel_format_info(format);
+  return info && !info->planar ? format : PIXEL_FORMAT_XRGB8888;
+}
+
 Frame shadow_frame(const Shadow *shadow) {
   return (Frame){
-      .format = atomic_load_explicit(&shadow->header->format, memory_order_relaxed),
+      .format = format_of(shadow),
       .width = shadow->width,
       .height = shadow->height,
       .stride = shadow->stride,

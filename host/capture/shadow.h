@@ -30,6 +30,12 @@ Shadow *shadow_create(guint width, guint height, GError **error);
 Shadow *shadow_ref(Shadow *shadow); /* any thread */
 void shadow_unref(Shadow *shadow);  /* NULL is legal */
 
+/* A shadow that another process writes, for reading; takes `fd` over. NULL and error if it is too small for that size,
+ * or could be made smaller while it is read. Whatever the writer does, reads stay inside. */
+Shadow *shadow_open(int fd, guint width, guint height, GError **error);
+/* What to give to the process that reads it: sealed, so that it cannot be written there. Borrowed; the writer's. */
+int shadow_fd(const Shadow *shadow);
+
 guint shadow_width(const Shadow *shadow);
 guint shadow_height(const Shadow *shadow);
 

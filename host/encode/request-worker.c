@@ -22,10 +22,10 @@ struct RequestWorker {
   guint64 bitrate;
   gboolean read_done;
   RequestPicture read_result;
+  Shadow *read_shadow; /* a reference, for the thread to take */
 
-  /* the thread's own; `own` also the reader's, while the thread waits for it */
-  const WorkRequest *current;
-  Shadow *own; /* pictures that are no scanout's: pixels that came, resources */
+  /* the thread's own */
+  Shadow *own; /* pixels that came */
   PictureSource source;
   PictureEncoder encoder;
 };
@@ -40,6 +40,7 @@ static void worker_unref(RequestWorker *worker) {
   if (__atomic_sub_fetch(&worker->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
   g_queue_clear_full(&worker->requests, work_request_free);
   shadow_unref(worker->own);
+  shadow_unref(worker->read_shadow);
   mutex_finish(&worker->mutex);
   cond_finish(&worker->cond);
   g_free(worker);
@@ -83,16 +84,18 @@ void request_worker_stop(RequestWorker *worker) {
   worker_unref(worker);
 }
 
-/* A shadow of the session's own, of that size; NULL where there is no memory. */
-static Shadow *own_shadow(RequestWorker *worker, guint width, guint height) {
-  if (worker->own && shadow_width(worker->own) == width && shadow_height(worker->own) == height) return worker->own;
+/* A shadow of the session's own, of that size and format; NULL where there is no memory. */
+static Shadow *own_shadow(RequestWorker *worker, const Frame *frame) {
+  gboolean fits = worker->own && shadow_width(worker->own) == frame->width &&
+                  shadow_height(worker->own) == frame->height && shadow_frame(worker->own).format == frame->format;
+  if (fits) return worker->own;
   g_clear_pointer(&worker->own, shadow_unref);
-  worker->own = shadow_create(width, height, NULL);
+  worker->own = shadow_create(frame->width, frame->height, NULL);
   return worker->own;
 }
 
 static RequestPicture write_own(RequestWorker *worker, const Frame *frame) {
-  Shadow *shadow = own_shadow(worker, frame->width, frame->height);
+  Shadow *shadow = own_shadow(worker, frame);
   if (!shadow) return REQUEST_PICTURE_FAILED;
   Rect whole = {0, 0, frame->width, frame->height};
   shadow_write_begin(shadow);
@@ -101,41 +104,34 @@ static RequestPicture write_own(RequestWorker *worker, const Frame *frame) {
   return REQUEST_PICTURE_OK;
 }
 
-/* On the display's thread, while the session's own waits: nobody else touches the shadow. */
-static void on_read(RequestPicture result, const Frame *frame, gpointer data) {
+static void on_read(RequestPicture result, Shadow *shadow, gpointer data) {
   RequestWorker *worker = data;
-  mutex_lock(&worker->mutex);
-  const WorkRequest *request = worker->stopped ? NULL : worker->current;
-  mutex_unlock(&worker->mutex);
-  if (request && result == REQUEST_PICTURE_OK) {
-    gboolean covered =
-        request->width > 0 && request->height > 0 && request->width <= frame->width && request->height <= frame->height;
-    Frame part = *frame;
-    part.width = request->width;
-    part.height = request->height;
-    result = covered ? write_own(worker, &part) : REQUEST_PICTURE_BAD_SIZE;
-  }
   mutex_lock(&worker->mutex);
   worker->read_done = TRUE;
   worker->read_result = result;
+  if (shadow) worker->read_shadow = shadow_ref(shadow);
   cond_signal(&worker->cond);
   mutex_unlock(&worker->mutex);
   worker_unref(worker);
 }
 
-static RequestPicture read_resource(RequestWorker *worker, const WorkRequest *request) {
+/* *shadow: the picture, with a reference. */
+static RequestPicture read_resource(RequestWorker *worker, const WorkRequest *request, Shadow **shadow) {
+  if (request->width == 0 || request->height == 0 || request->width > FRAME_MAX_WIDTH ||
+      request->height > FRAME_MAX_HEIGHT) {
+    return REQUEST_PICTURE_BAD_SIZE;
+  }
   mutex_lock(&worker->mutex);
-  gboolean stopped = worker->stopped;
-  worker->current = request;
   worker->read_done = FALSE;
-  if (!stopped) {
+  if (!worker->stopped) {
     /* under the lock, because after request_worker_stop() there may be nobody to ask; it only posts */
     __atomic_add_fetch(&worker->refs, 1, __ATOMIC_RELAXED);
-    worker->host->read_resource(request->resource_id, on_read, worker, worker->data);
+    worker->host->read_resource(request, on_read, worker, worker->data);
   }
-  while (!stopped && !worker->read_done) cond_wait(&worker->cond, &worker->mutex);
-  RequestPicture result = stopped ? REQUEST_PICTURE_NOT_FOUND : worker->read_result;
-  worker->current = NULL;
+  /* not longer than the owner: what comes after that is let go with the worker */
+  while (!worker->stopped && !worker->read_done) cond_wait(&worker->cond, &worker->mutex);
+  RequestPicture result = worker->read_done ? worker->read_result : REQUEST_PICTURE_NOT_FOUND;
+  *shadow = g_steal_pointer(&worker->read_shadow);
   mutex_unlock(&worker->mutex);
   return result;
 }
@@ -174,9 +170,10 @@ static RequestPicture fetch_scanout(RequestWorker *worker, gboolean *is_new) {
 /* Brings `source` to the picture that is asked for. */
 static RequestPicture fetch(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
   RequestPicture result;
+  Shadow *shadow = NULL;
   if (request->resource_id != 0) {
     if (!worker->host->read_resource) return REQUEST_PICTURE_NOT_FOUND;
-    result = read_resource(worker, request);
+    result = read_resource(worker, request, &shadow);
   } else if (request->pixels) {
     Frame frame = {request->format, request->width, request->height, request->stride,
                    g_bytes_get_data(request->pixels, NULL)};
@@ -184,11 +181,12 @@ static RequestPicture fetch(RequestWorker *worker, const WorkRequest *request, g
       return follow(worker, picture_source_load_nv12(&worker->source, &frame, is_new));
     }
     result = write_own(worker, &frame);
+    if (result == REQUEST_PICTURE_OK) shadow = shadow_ref(worker->own);
   } else {
     return fetch_scanout(worker, is_new);
   }
   if (result != REQUEST_PICTURE_OK) return result;
-  result = follow(worker, picture_source_set_shadow(&worker->source, shadow_ref(worker->own)));
+  result = follow(worker, picture_source_set_shadow(&worker->source, shadow));
   *is_new = result == REQUEST_PICTURE_OK && take(worker);
   return result;
 }

@@ -31,14 +31,16 @@ typedef struct {
   gboolean idr;
 } WorkRequest;
 
-/* Fills a shadow with the resource's picture: see request_worker_start(). */
-typedef void (*RequestReadDone)(RequestPicture result, const Frame *frame, gpointer data);
+/* The end of a read. shadow: the resource's picture, of the size that was asked for, a reference is taken; NULL unless
+ * REQUEST_PICTURE_OK. The same one as long as its writer has it, so that what did not change is known. */
+typedef void (*RequestReadDone)(RequestPicture result, Shadow *shadow, gpointer data);
 
 typedef struct {
   /* The scanout's shadow of the moment, with a reference; NULL while dark. Any thread. */
   Shadow *(*get_shadow)(gpointer data);
-  /* Calls `done` once, on whatever thread, soon; the frame is borrowed for that call. NULL without a resource table. */
-  void (*read_resource)(guint32 resource_id, RequestReadDone done, gpointer done_data, gpointer data);
+  /* Calls `done` once, on whatever thread, soon, not within this call. The size was checked. One at a time for each
+   * worker. NULL without a resource table. */
+  void (*read_resource)(const WorkRequest *request, RequestReadDone done, gpointer done_data, gpointer data);
   /* The answer, in order; on the worker's thread; takes the unit over. Never after request_worker_stop() returned. */
   void (*answer)(AccessUnit *unit, RequestPicture result, gpointer data);
 } RequestWorkerHost;

@@ -138,11 +138,12 @@ test('the daemon is stopped (SIGSTOP): the page notices, and is live again when 
   const daemon = await startDaemon(t);
   const page = await open(t, daemon);
   await waitForLabel(page, /^Live$/);
-  process.kill(daemon.pid, 'SIGSTOP');
+  const stream = daemon.processOf('stream');
+  process.kill(stream, 'SIGSTOP');
   try {
     await waitForLabel(page, /^Reconnecting/, 8000);
   } finally {
-    process.kill(daemon.pid, 'SIGCONT');
+    process.kill(stream, 'SIGCONT');
   }
   await waitForLabel(page, /^Live$/, 15000);
   await waitForAdvance(page);

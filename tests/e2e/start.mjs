@@ -61,7 +61,7 @@ test('failures at start: exit 1, one line with what, on what, why, and what to d
   await new Promise((resolve) => busy.once('listening', resolve));
   t.after(() => busy.close());
   const port = busy.address().port;
-  await refuses([...DISPLAY, ...token, '--http', `127.0.0.1:${port}`], 1, /another program has that port/);
+  await refuses([...DISPLAY, ...token, '--http', `127.0.0.1:${port}`], 1, /another program listens there/);
   await refuses([...DISPLAY, ...token, '--listen', `tcp:127.0.0.1:${port}`], 1, /another program listens there/);
 });
 

@@ -265,8 +265,9 @@ test('probe of a good daemon: every hop with its time, a picture, exit 0', async
 test('1,000 connections that subscribe and leave cost no memory and no descriptors', async (t) => {
   const { path, address, daemon } = await serve(t, 'test:256x64@30,scene=cube', '--encoder', 'null');
   const { readdir, readFile } = await import('node:fs/promises');
-  const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${daemon.pid}/status`, 'utf8'))[1]);
-  const descriptors = async () => (await readdir(`/proc/${daemon.pid}/fd`)).length;
+  const pid = daemon.processOf('stream');
+  const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))[1]);
+  const descriptors = async () => (await readdir(`/proc/${pid}/fd`)).length;
   const cycle = async () => {
     const client = await HxfrClient.open(path);
     await client.subscribe();

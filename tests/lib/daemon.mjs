@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 
 import { built } from './build.mjs';
 
@@ -49,6 +50,19 @@ export class Daemon {
 
   get pid() {
     return this.child.pid;
+  }
+
+  /** The pid of the "display" or the "stream" process of the moment; null while there is none. */
+  processOf(role) {
+    for (const pid of readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').split(' ').filter(Boolean)) {
+      try {
+        const [program] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+        if (program === `frameliftd-${role}`) return Number(pid);
+      } catch {
+        // it has just ended
+      }
+    }
+    return null;
   }
 
   async waitForAddress() {

@@ -14,9 +14,9 @@ struct WebServer {
   PeerService *service;
   GMainContext *context; /* the hub's */
   WebAuth auth;
-  guint port;
+  Listener *listener;
   struct lws_context *lws;
-  struct lws_protocols protocols[3];
+  struct lws_protocols protocols[4];
   pthread_t thread;
   gboolean thread_runs;
   int stopping; /* atomic */
@@ -41,3 +41,7 @@ char *web_http_header(struct lws *wsi, enum lws_token_indexes token);
 
 /* Callbacks of one WebSocket; the service thread's. */
 int web_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
+
+/* The listening socket. Opening it is the last thing before the service thread starts; FALSE: out of descriptors. */
+gboolean web_door_open(WebServer *server);
+int web_door_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);

@@ -2,8 +2,6 @@
 #include "web/server/web-server.h"
 
 #include "common/base/log.h"
-#include "common/net/address.h"
-#include "common/net/socket.h"
 #include "web/server/web-private.h"
 
 #include <errno.h>
@@ -34,28 +32,7 @@ static void *run(void *data) {
   return NULL;
 }
 
-/* libwebsockets says neither why it cannot bind nor where: find out first, with a socket of our own. */
-static gboolean try_bind(const WebServerSettings *settings, GError **error) {
-  g_autofree char *text =
-      g_strdup_printf(strchr(settings->host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", settings->host, settings->port);
-  Address address;
-  if (!address_parse(text, &address, error)) return FALSE;
-  int fd = socket_open(&address, error), one = 1;
-  if (fd < 0) return FALSE;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  int code = bind(fd, &address.socket.any, address.size) == 0 && listen(fd, 1) == 0 ? 0 : errno;
-  socket_close(&fd);
-  if (code == 0) return TRUE;
-  const char *remedy = code == EADDRINUSE      ? "another program has that port: choose another one, or 0 for any"
-                       : code == EACCES        ? "ports below 1024 are for root: choose a higher one"
-                       : code == EADDRNOTAVAIL ? "this machine has no such address"
-                                               : "choose another address";
-  g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(code), "cannot serve HTTP on %s:%u: %s (%s)",
-              settings->host, settings->port, g_strerror(code), remedy);
-  return FALSE;
-}
-
-static gboolean create_lws(WebServer *server, const WebServerSettings *settings, GError **error) {
+static gboolean create_lws(WebServer *server, GError **error) {
   server->protocols[0] = (struct lws_protocols){
       .name = "http", .callback = web_http_callback, .per_session_data_size = 2 * sizeof(gpointer)};
   server->protocols[1] = (struct lws_protocols){.name = "hxfr",
@@ -64,9 +41,9 @@ static gboolean create_lws(WebServer *server, const WebServerSettings *settings,
                                                 .rx_buffer_size = HXFR_HEADER_SIZE + HXFR_MAX_REQUEST,
                                                 /* whole access units: a smaller packet size would cut them up */
                                                 .tx_packet_size = HXFR_MAX_RESPONSE};
+  server->protocols[2] = (struct lws_protocols){.name = "door", .callback = web_door_callback};
   struct lws_context_creation_info info = {
-      .port = (int)settings->port,
-      .iface = g_str_equal(settings->host, "localhost") ? "127.0.0.1" : settings->host,
+      .port = CONTEXT_PORT_NO_LISTEN_SERVER,
       .protocols = server->protocols,
       .gid = -1,
       .uid = -1,
@@ -74,21 +51,20 @@ static gboolean create_lws(WebServer *server, const WebServerSettings *settings,
       .alpn = "http/1.1",
       .server_string = "framelift",
       .fd_limit_per_thread = WEB_MAX_SOCKETS,
-      .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_VALIDATE_UTF8,
+      .options = LWS_SERVER_OPTION_VALIDATE_UTF8,
       .timeout_secs = 20,
       .keepalive_timeout = 20,
   };
   lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
   server->lws = lws_create_context(&info);
-  struct lws_vhost *vhost = server->lws ? lws_get_vhost_by_name(server->lws, "default") : NULL;
-  int port = vhost ? lws_get_vhost_listen_port(vhost) : 0;
-  if (port > 0) {
-    server->port = (guint)port;
-    return TRUE;
-  }
-  g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "cannot serve HTTP on %s:%u: libwebsockets refused", settings->host,
-              settings->port);
+  if (server->lws && web_door_open(server)) return TRUE;
+  g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "cannot serve HTTP: libwebsockets refused; out of descriptors?");
   return FALSE;
+}
+
+static guint port_of(const Listener *listener) {
+  g_autofree char *text = listener_to_string(listener);
+  return (guint)g_ascii_strtoull(strrchr(text, ':') + 1, NULL, 10);
 }
 
 static gboolean on_tick(gpointer data) {
@@ -98,23 +74,23 @@ static gboolean on_tick(gpointer data) {
   return G_SOURCE_CONTINUE;
 }
 
-WebServer *web_server_create(PeerService *service, GMainContext *context, const WebServerSettings *settings,
+WebServer *web_server_create(PeerService *service, GMainContext *context, Listener *listener, const char *const *names,
                              GError **error) {
-  if (!try_bind(settings, error)) return NULL;
   WebServer *server = g_new0(WebServer, 1);
   server->service = service;
   server->context = context ? context : g_main_context_default();
+  server->listener = listener;
   server->clients = g_ptr_array_new();
   server->wishes = g_ptr_array_new();
   server->peers = g_ptr_array_new();
-  web_auth_init(&server->auth, service->token, settings->names);
-  if (!create_lws(server, settings, error)) {
+  web_auth_init(&server->auth, service->token, names);
+  web_auth_set_port(&server->auth, port_of(listener));
+  if (!create_lws(server, error)) {
     if (server->lws) lws_context_destroy(server->lws);
     server->lws = NULL;
     web_server_destroy(server);
     return NULL;
   }
-  web_auth_set_port(&server->auth, server->port);
   server->tick = g_timeout_source_new(WEB_TICK_MS);
   g_source_set_callback(server->tick, on_tick, server, NULL);
   g_source_attach(server->tick, server->context);
@@ -149,9 +125,6 @@ void web_server_destroy(WebServer *server) {
   g_ptr_array_unref(server->wishes);
   g_ptr_array_unref(server->peers);
   web_auth_finish(&server->auth);
+  listener_destroy(server->listener);
   g_free(server);
-}
-
-guint web_server_port(const WebServer *server) {
-  return server->port;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "common/net/listener.h"
 #include "stream/peer.h"
 
 /*
@@ -19,16 +20,10 @@
 
 typedef struct WebServer WebServer;
 
-typedef struct {
-  const char *host;         /* numeric, or "localhost" */
-  guint port;               /* 0: the kernel chooses */
-  const char *const *names; /* further names for the Host header; NULL-terminated, or NULL */
-} WebServerSettings;
-
-/* Listens and starts the thread. The service outlives the server. NULL and error: one line for a person. */
-WebServer *web_server_create(PeerService *service, GMainContext *context, const WebServerSettings *settings,
+/* Serves on that TCP listener and starts the thread; takes the listener over, also where it fails. names: further names
+ * for the Host header, NULL-terminated, or NULL. The service outlives the server. NULL and error: one line for a
+ * person. */
+WebServer *web_server_create(PeerService *service, GMainContext *context, Listener *listener, const char *const *names,
                              GError **error);
 /* Closes everything and waits for the thread, which never waits for anybody itself. NULL is legal. */
 void web_server_destroy(WebServer *server);
-
-guint web_server_port(const WebServer *server);

@@ -14,9 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OUTPUT_MIN_REFRESH_MHZ 1000u
-#define OUTPUT_MAX_REFRESH_MHZ 240000u
-
 typedef struct {
   Display base;
   VugpuSettings settings;
@@ -280,11 +277,19 @@ static gboolean check_fd(int fd, GError **error) {
 }
 
 static gboolean prepare(VugpuDisplay *display, GError **error) {
-  if (!display->settings.path) return check_fd(display->settings.fd, error);
-  Address address;
-  g_autofree char *text = g_strconcat("unix:", display->settings.path, NULL);
-  if (!address_parse(text, &address, error)) return FALSE;
-  display->listener = listener_create(&address, display->context, on_accepted, display, error);
+  VugpuSettings *settings = &display->settings;
+  gboolean listening = settings->fd >= 0 && is_listening(settings->fd);
+  if (settings->fd >= 0 && !listening) return check_fd(settings->fd, error);
+  Address address = {.kind = ADDRESS_UNIX};
+  g_autofree char *text = g_strconcat("unix:", settings->path, NULL);
+  if (settings->path && !address_parse(text, &address, error)) return FALSE;
+  if (listening) {
+    display->listener = listener_adopt(settings->fd, &address);
+    settings->fd = -1;
+    listener_accept(display->listener, display->context, on_accepted, display);
+  } else {
+    display->listener = listener_create(&address, display->context, on_accepted, display, error);
+  }
   return display->listener != NULL;
 }
 
@@ -335,9 +340,7 @@ static void read_resource(Display *base, guint32 resource_id, DisplayReadDone do
 
 static gboolean set_output(Display *base, guint id, gboolean connected, guint width, guint height, guint refresh_mhz) {
   VugpuDisplay *display = (VugpuDisplay *)base;
-  if (id == 0 || id >= DISPLAY_MAX_SCANOUTS) return FALSE;
-  if (connected && (!vugpu_settings_size_ok(width, height) || refresh_mhz < OUTPUT_MIN_REFRESH_MHZ ||
-                    refresh_mhz > OUTPUT_MAX_REFRESH_MHZ)) {
+  if (connected ? !vugpu_settings_output_ok(id, width, height, refresh_mhz) : id == 0 || id >= DISPLAY_MAX_SCANOUTS) {
     return FALSE;
   }
   return post(

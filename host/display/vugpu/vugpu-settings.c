@@ -4,6 +4,9 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#define OUTPUT_MIN_REFRESH_MHZ 1000u
+#define OUTPUT_MAX_REFRESH_MHZ 240000u
+
 void vugpu_settings_init(VugpuSettings *settings) {
   *settings = (VugpuSettings){.fd = -1, .outputs = 1, .width = 1280, .height = 720};
 }
@@ -16,6 +19,11 @@ void vugpu_settings_finish(VugpuSettings *settings) {
 gboolean vugpu_settings_size_ok(guint width, guint height) {
   return width >= VUGPU_SETTINGS_MIN_SIDE && height >= VUGPU_SETTINGS_MIN_SIDE && width <= FRAME_MAX_WIDTH &&
          height <= FRAME_MAX_HEIGHT;
+}
+
+gboolean vugpu_settings_output_ok(guint id, guint width, guint height, guint refresh_mhz) {
+  return id > 0 && id < VUGPU_SETTINGS_MAX_OUTPUTS && vugpu_settings_size_ok(width, height) &&
+         refresh_mhz >= OUTPUT_MIN_REFRESH_MHZ && refresh_mhz <= OUTPUT_MAX_REFRESH_MHZ;
 }
 
 static gboolean refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -78,7 +86,12 @@ static char *next_word(const char **text) {
 gboolean vugpu_settings_parse(const char *text, VugpuSettings *settings, GError **error) {
   vugpu_settings_init(settings);
   settings->path = next_word(&text);
-  if (!*settings->path) return refuse(error, "the socket is missing: vugpu:SOCKET[,outputs=N][,size=WxH][,qmp=PATH]");
+  if (g_str_has_prefix(settings->path, "fd=")) {
+    guint fd;
+    if (!number(settings->path + 3, 0, G_MAXINT, &fd)) return refuse(error, "%s is no descriptor", settings->path);
+    g_clear_pointer(&settings->path, g_free);
+    settings->fd = (int)fd;
+  } else if (!*settings->path) return refuse(error, "the socket is missing: vugpu:SOCKET[,outputs=N][,size=WxH][,qmp=PATH]");
   while (text) {
     g_autofree char *word = next_word(&text);
     if (!option(word, settings, error)) return FALSE;

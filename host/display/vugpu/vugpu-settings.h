@@ -5,7 +5,7 @@
 
 /*
  * What follows "vugpu:" in `--display vugpu:SOCKET[,outputs=N][,size=WxH]
- * [,qmp=PATH]`. Any thread.
+ * [,qmp=PATH]`; "fd=N" instead of the path is a descriptor. Any thread.
  */
 
 /* virtio-gpu's own limit: VIRTIO_GPU_MAX_SCANOUTS, virtio 1.2 section 5.7.4. */
@@ -14,8 +14,8 @@
 #define VUGPU_SETTINGS_MIN_SIDE 64u
 
 typedef struct {
-  char *path;    /* where QEMU connects; NULL if there is `fd` */
-  int fd;        /* an inherited socket, connected to QEMU or listening; -1 if there is `path` */
+  char *path;    /* where QEMU connects: listened on, unless there is `fd`; NULL: only that */
+  int fd;        /* a socket that somebody opened, connected to QEMU or listening; -1: none */
   guint outputs; /* connected at boot and after each reset of the device; 1 to VUGPU_SETTINGS_MAX_OUTPUTS */
   guint width;   /* of each at boot, pixels */
   guint height;
@@ -33,3 +33,5 @@ gboolean vugpu_settings_parse(const char *text, VugpuSettings *settings, GError 
 
 /* Whether an output can have this size. */
 gboolean vugpu_settings_size_ok(guint width, guint height);
+/* Whether an output can be connected like that: not 0, the boot display. */
+gboolean vugpu_settings_output_ok(guint id, guint width, guint height, guint refresh_mhz);

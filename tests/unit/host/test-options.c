@@ -58,6 +58,10 @@ static void test_usage_errors(void) {
       {"--display test --listen /s --name 01234567890123456789012345678901234567890123456789012345678901234",
        "1 to 64 bytes without a slash"},
       {"--display test --listen /s --bogus", "--bogus"},
+      {"--display test --listen /s --fd 3", "give one of them"},
+      {"--socket-path /a --fd 3", "give one of them"},
+      {"--socket-path '' --listen /s", "the socket is missing"},
+      {"--display vugpu:fd=x --listen /s", "fd=x is no descriptor"},
       {"--display test --listen /s extra", "\"extra\" is no option"},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(CASES); i++) {
@@ -81,9 +85,10 @@ static void must_parse(Options *options, const char *line) {
 static void test_defaults(void) {
   Options options;
   must_parse(&options, "--display test --listen /tmp/s");
-  g_assert_cmpstr(options.display, ==, "test");
+  g_assert_cmpint(options.display.kind, ==, DISPLAY_CHOICE_TEST);
+  g_assert_false(options.display.has_resources);
   g_assert_cmpuint(options.listen->len, ==, 1);
-  g_assert_null(options.http_host);
+  g_assert_false(options.http);
   g_assert_null(options.token_file);
   g_assert_cmpstr(options.name, ==, "vm");
   g_assert_true(options.encoder == &X264_ENCODER);
@@ -112,8 +117,11 @@ static void test_all(void) {
     g_assert_cmpint(option->address.kind, ==, EXPECTED[i].kind);
     g_assert_cmpint(option->trust, ==, EXPECTED[i].trust); /* F25: TCP without a token only where it was asked for */
   }
-  g_assert_cmpstr(options.http_host, ==, "::1");
-  g_assert_cmpuint(options.http_port, ==, 8080);
+  g_autofree char *http = address_to_string(&options.http_address, -1);
+  g_assert_true(options.http);
+  g_assert_cmpstr(http, ==, "tcp:[::1]:8080");
+  g_assert_cmpint(options.display.kind, ==, DISPLAY_CHOICE_QEMU);
+  g_assert_cmpstr(options.display.qmp_path, ==, "/run/q");
   g_assert_cmpstr(options.http_names[1], ==, "two");
   g_assert_null(options.http_names[2]);
   g_assert_cmpstr(options.token_file, ==, "/t");
@@ -128,26 +136,48 @@ static void test_all(void) {
 static void test_http_hosts(void) {
   static const struct {
     const char *line;
-    const char *host;
-    guint port;
+    const char *address;
   } CASES[] = {
-      {"--display test --http 127.0.0.1:0", "127.0.0.1", 0},
-      {"--display test --http localhost:65535", "localhost", 65535},
-      {"--display test --http 0.0.0.0:80", "0.0.0.0", 80},
-      {"--display test --http [::]:80", "::", 80},
+      {"--display test --http 127.0.0.1:0", "tcp:127.0.0.1:0"},
+      {"--display test --http localhost:65535", "tcp:127.0.0.1:65535"},
+      {"--display test --http 0.0.0.0:80", "tcp:0.0.0.0:80"},
+      {"--display test --http [::]:80", "tcp:[::]:80"},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(CASES); i++) {
     Options options;
     must_parse(&options, CASES[i].line);
-    g_assert_cmpstr(options.http_host, ==, CASES[i].host);
-    g_assert_cmpuint(options.http_port, ==, CASES[i].port);
+    g_autofree char *address = address_to_string(&options.http_address, -1);
+    g_assert_cmpstr(address, ==, CASES[i].address);
     options_finish(&options);
   }
 }
 
+/* QEMU's conventions for vhost-user back-ends: docs/interop/vhost-user, "Backend program conventions". */
+static void test_back_end(void) {
+  Options options;
+  must_parse(&options, "--socket-path /run/a,b.sock --listen /s");
+  g_assert_cmpint(options.display.kind, ==, DISPLAY_CHOICE_VUGPU);
+  g_assert_cmpstr(options.display.vugpu.path, ==, "/run/a,b.sock");
+  g_assert_cmpint(options.display.vugpu.fd, ==, -1);
+  options_finish(&options);
+  must_parse(&options, "--fd=5 --name m7");
+  g_assert_null(options.display.vugpu.path);
+  g_assert_cmpint(options.display.vugpu.fd, ==, 5);
+  g_assert_true(options.display.has_resources && options.display.has_outputs);
+  g_assert_cmpuint(options.listen->len, ==, 1); /* a VM's manager gives nothing else */
+  const ListenOption *listen = &g_array_index(options.listen, ListenOption, 0);
+  g_assert_true(g_str_has_suffix(listen->address.path, "/framelift/m7.sock"));
+  g_assert_cmpint(listen->trust, ==, PEER_TRUSTED);
+  options_finish(&options);
+  must_parse(&options, "--display vugpu:fd=7,outputs=3 --listen /s");
+  g_assert_cmpint(options.display.vugpu.fd, ==, 7);
+  g_assert_cmpuint(options.display.vugpu.outputs, ==, 3);
+  options_finish(&options);
+}
+
 /* Help and version print and are done, whatever else is on the line. In a child, because they print where TAP goes. */
 static void test_exit_child(void) {
-  static const char *const LINES[] = {"--help", "-h", "--version", "--bogus --help", "--display test --help"};
+  static const char *const LINES[] = {"--print-capabilities --bogus", "--help", "-h", "--version", "--bogus --help", "--display test --help"};
   for (gsize i = 0; i < G_N_ELEMENTS(LINES); i++) {
     Options options;
     g_assert_cmpint(parse(&options, LINES[i], NULL), ==, OPTIONS_EXIT);
@@ -171,6 +201,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/options/defaults", test_defaults);
   g_test_add_func("/options/all", test_all);
   g_test_add_func("/options/http-hosts", test_http_hosts);
+  g_test_add_func("/options/back-end", test_back_end);
   g_test_add_func("/options/exit", test_exit);
   return g_test_run();
 }

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/display-process.h"
+
+#include "common/base/log.h"
+#include "host/capture/capture.h"
+#include "host/link/link-server.h"
+#include "host/process/child.h"
+
+#include <unistd.h>
+
+G_STATIC_ASSERT(CAPTURE_MAX_SCANOUTS == DISPLAY_MAX_SCANOUTS);
+
+typedef struct {
+  const Options *options;
+  Display *display;
+  gboolean started;
+  Capture *capture;
+  LinkServer *link;
+} DisplayProcess;
+
+/* What the display says, on its thread. */
+
+static void on_scanout(gpointer data, guint id, const ScanoutInfo *info) {
+  DisplayProcess *process = data;
+  link_server_scanout(process->link, id, info);
+  capture_set_size(process->capture, id, info->lit ? info->width : 0, info->lit ? info->height : 0);
+}
+
+static void on_update(gpointer data, guint id, const Frame *frame, const Rect *rects, guint n_rects, gint64 flush_us) {
+  DisplayProcess *process = data;
+  capture_update(process->capture, id, frame, rects, n_rects, flush_us);
+}
+
+static void on_state(gpointer data, DisplayState state, const char *text) {
+  DisplayProcess *process = data;
+  log_info("display", "%s", text);
+  link_server_state(process->link, state, text);
+}
+
+static const DisplaySink SINK = {.scanout = on_scanout, .update = on_update, .state = on_state};
+
+static void on_captured(guint scanout, gpointer data) {
+  DisplayProcess *process = data;
+  Shadow *shadow = capture_get_shadow(process->capture, scanout);
+  link_server_captured(process->link, scanout, shadow);
+  shadow_unref(shadow);
+}
+
+/* What the parent says, on the main thread. */
+
+static gboolean on_setup(gpointer data, const ControlMessage *message, Packet *packet, GError **error) {
+  DisplayProcess *process = data;
+  DisplayChoice choice = process->options->display;
+  if (choice.kind == DISPLAY_CHOICE_VUGPU) choice.vugpu.fd = packet_take_fd(packet, 0);
+  process->display = display_choice_create(&choice);
+  process->capture = capture_create(on_captured, process);
+  process->link = link_server_create(process->display, NULL);
+  process->started = display_start(process->display, &SINK, process, error);
+  return process->started;
+}
+
+static void on_link(gpointer data, const ControlMessage *message, Packet *packet) {
+  DisplayProcess *process = data;
+  int socket = packet_take_fd(packet, 0);
+  if (socket >= 0) link_server_connect(process->link, socket);
+}
+
+static const ChildEvents EVENTS = {.setup = on_setup, .link = on_link};
+
+int display_process_run(const Options *options) {
+  DisplayProcess process = {.options = options};
+  int status = child_run("display", &EVENTS, &process);
+  if (process.started) display_stop(process.display);
+  link_server_destroy(process.link);
+  display_destroy(process.display);
+  capture_destroy(process.capture);
+  return status;
+}
