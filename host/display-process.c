@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "host/capture/capture.h"
 #include "host/link/link-server.h"
+#include "host/parent-opener.h"
 #include "host/process/child.h"
 
 #include <unistd.h>
@@ -59,16 +60,19 @@ static gboolean on_setup(gpointer data, const ControlMessage *message, Packet *p
   return process->started;
 }
 
-static void on_link(gpointer data, const ControlMessage *message, Packet *packet) {
+static void on_message(gpointer data, const ControlMessage *message, Packet *packet) {
   DisplayProcess *process = data;
+  if (message->type == CONTROL_OPENED) parent_opener_answer(message, packet);
+  if (message->type != CONTROL_LINK) return;
   int socket = packet_take_fd(packet, 0);
   if (socket >= 0) link_server_connect(process->link, socket);
 }
 
-static const ChildEvents EVENTS = {.setup = on_setup, .link = on_link};
+static const ChildEvents EVENTS = {.setup = on_setup, .message = on_message};
 
 int display_process_run(const Options *options) {
   DisplayProcess process = {.options = options};
+  parent_opener_install();
   int status = child_run("display", &EVENTS, &process);
   if (process.started) display_stop(process.display);
   link_server_destroy(process.link);

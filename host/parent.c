@@ -3,10 +3,12 @@
 
 #include "common/base/log.h"
 #include "common/net/listener.h"
+#include "host/display/qemu-dbus/qmp-socket.h"
 #include "host/process/shared-stats.h"
 #include "host/process/supervisor.h"
 #include "host/token.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <stdio.h>
@@ -154,8 +156,20 @@ static void announce(Parent *parent) {
   fflush(stdout);
 }
 
+/* The path is the options': the display's process cannot ask for another. */
+static void open_qmp(Parent *parent, const ControlMessage *asked) {
+  const DisplayChoice *choice = &parent->options->display;
+  const char *path = choice->kind == DISPLAY_CHOICE_QEMU ? choice->qmp_path : choice->vugpu.qmp_path;
+  ControlMessage message = {.type = CONTROL_OPENED, .serial = asked->serial, .code = ENOENT};
+  int fd = path ? qmp_socket_connect(path, &message.code) : -1;
+  if (fd >= 0) message.code = 0;
+  supervisor_send(parent->display, &message, &fd, fd >= 0 ? 1 : 0);
+  if (fd >= 0) close(fd);
+}
+
 static void on_message(gpointer data, Supervisor *supervisor, const ControlMessage *message, Packet *packet) {
   Parent *parent = data;
+  if (message->type == CONTROL_OPEN && supervisor == parent->display) open_qmp(parent, message);
   if (message->type == CONTROL_SERVING) announce(parent);
   if (message->type != CONTROL_READY) return;
   if (supervisor == parent->display) {

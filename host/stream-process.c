@@ -118,14 +118,15 @@ static gboolean on_setup(gpointer data, const ControlMessage *message, Packet *p
   return TRUE;
 }
 
-static void on_link(gpointer data, const ControlMessage *message, Packet *packet) {
+static void on_message(gpointer data, const ControlMessage *message, Packet *packet) {
   StreamProcess *process = data;
+  if (message->type != CONTROL_LINK) return;
   int socket = packet_take_fd(packet, 0);
   shared_stats_include(STATS_OF_DISPLAY, "display", message->pid, packet_take_fd(packet, 1));
   if (socket >= 0) displays_connect(process->displays, socket);
 }
 
-static const ChildEvents EVENTS = {.setup = on_setup, .link = on_link};
+static const ChildEvents EVENTS = {.setup = on_setup, .message = on_message};
 
 static void stop(StreamProcess *process) {
   if (process->doors_limit) g_source_remove(process->doors_limit);

@@ -71,8 +71,11 @@ static gboolean on_control(gint fd, GIOCondition condition, gpointer data) {
     end(child, EXIT_SUCCESS);
     return G_SOURCE_REMOVE;
   }
-  if (message.type == CONTROL_SETUP && !child->set_up) set_up(child, &message, &packet);
-  if (message.type == CONTROL_LINK && child->set_up) child->events->link(child->data, &message, &packet);
+  if (message.type == CONTROL_SETUP) {
+    if (!child->set_up) set_up(child, &message, &packet);
+  } else if (child->set_up) {
+    child->events->message(child->data, &message, &packet);
+  }
   packet_clear(&packet);
   return G_SOURCE_CONTINUE;
 }

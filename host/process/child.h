@@ -13,7 +13,8 @@ typedef struct Child Child;
 typedef struct {
   /* The packet's descriptors may be taken. FALSE and error: the child cannot start, and ends. */
   gboolean (*setup)(gpointer data, const ControlMessage *message, Packet *packet, GError **error);
-  void (*link)(gpointer data, const ControlMessage *message, Packet *packet);
+  /* Everything else, once it is set up. */
+  void (*message)(gpointer data, const ControlMessage *message, Packet *packet);
 } ChildEvents;
 
 /* Whether argv[0] says that this process is to be a child of that role: "frameliftd-ROLE". */

@@ -11,5 +11,5 @@ gboolean control_parse(const Packet *packet, ControlMessage *message) {
   if (packet->size != sizeof *message) return FALSE;
   memcpy(message, packet->bytes, sizeof *message);
   message->token[CONTROL_MAX_TOKEN] = '\0';
-  return message->type >= CONTROL_SETUP && message->type <= CONTROL_SERVING;
+  return message->type >= CONTROL_SETUP && message->type <= CONTROL_OPENED;
 }

@@ -12,6 +12,8 @@
  *   parent → child  LINK    the socket to the other child; for `stream` also the display's counters. Again whenever the
  *                           other one was started again
  *   child → parent  SERVING `stream` has heard of the display and takes connections
+ *   child → parent  OPEN    `display` wants QEMU's QMP socket connected: the one that the options name
+ *   parent → child  OPENED  the socket, or an errno and none
  *
  * The socket's end is the order to stop. A child that is not READY when it
  * ends has said on stderr why.
@@ -21,11 +23,13 @@
 #define CONTROL_FD 3
 #define CONTROL_MAX_TOKEN 256u
 
-typedef enum { CONTROL_SETUP = 1, CONTROL_READY, CONTROL_LINK, CONTROL_SERVING } ControlType;
+typedef enum { CONTROL_SETUP = 1, CONTROL_READY, CONTROL_LINK, CONTROL_SERVING, CONTROL_OPEN, CONTROL_OPENED } ControlType;
 
 typedef struct {
   guint32 type;
   gint32 pid;                        /* LINK: of the other child, for people */
+  guint32 serial;                    /* OPENED has its OPEN's */
+  gint32 code;                       /* OPENED: 0, or an errno */
   char token[CONTROL_MAX_TOKEN + 1]; /* SETUP of `stream` */
 } ControlMessage;
 

@@ -224,7 +224,7 @@ static void try_to_attach(QemuDisplay *display) {
 
 static void handle_loss(QemuDisplay *display) {
   g_autofree char *why = g_steal_pointer(&display->lost_why);
-  stats_count("qemu.lost");
+  if (display->n_scanouts > 0 || display->attached_us != 0) stats_count("qemu.lost"); /* else it was never there */
   if (display->attached_us != 0 && g_get_monotonic_time() - display->attached_us > GOOD_ATTACHMENT_US) {
     display->retry_ms = RETRY_FIRST_MS;
   }

@@ -5,7 +5,6 @@
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define READ_SIZE 4096
@@ -25,7 +24,8 @@ struct Qmp {
   const QmpEvents *events;
   gpointer data;
 
-  int socket;
+  int socket;       /* -1: not open yet, or no more */
+  gpointer opening; /* set while somebody opens it */
   GSource *readable;
   GSource *limit; /* set while something is awaited */
   GByteArray *input;
@@ -59,6 +59,8 @@ static void stop_limit(Qmp *qmp) {
 
 static void hang_up(Qmp *qmp) {
   stop_limit(qmp);
+  if (qmp->opening) qmp_socket_opener()->cancel(qmp->opening);
+  qmp->opening = NULL;
   if (qmp->readable) {
     g_source_destroy(qmp->readable);
     g_clear_pointer(&qmp->readable, g_source_unref);
@@ -94,7 +96,7 @@ void qmp_destroy(Qmp *qmp) {
 
 /* The connection is of no use any more. Takes the error. */
 static void give_up(Qmp *qmp, GError *error) {
-  if (qmp->socket >= 0 && !qmp->destroyed) {
+  if ((qmp->socket >= 0 || qmp->opening) && !qmp->destroyed) {
     hang_up(qmp);
     qmp->events->closed(qmp->data, error);
   }
@@ -330,69 +332,61 @@ void qmp_command(Qmp *qmp, const char *name, JsonObject *arguments, int fd, QmpA
 
 /* ---- connecting ---- */
 
-gboolean qmp_path_check(const char *path, GError **error) {
-  struct sockaddr_un address;
-  if (!path || !*path) {
-    g_set_error(
-        error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-        "the display \"qemu:\" needs the path of QEMU's QMP socket: --display qemu:PATH, for a QEMU that was started "
-        "with -display dbus,p2p=yes -qmp unix:PATH,server=on,wait=off");
-    return FALSE;
-  }
-  if (strlen(path) >= sizeof address.sun_path) {
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                "the path \"%s\" is too long for a unix socket: %zu bytes, and %zu are possible; use a shorter one",
-                path, strlen(path), sizeof address.sun_path - 1);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-static void set_connect_error(const char *path, int code, GError **error) {
-  GIOErrorEnum kind = g_io_error_from_errno(code);
-  const char *hint = "";
-  if (code == ENOENT) hint = " (is QEMU running, with -qmp unix:PATH,server=on,wait=off?)";
-  if (code == ECONNREFUSED) hint = " (no process listens on it; the file is left over)";
-  if (code == EACCES || code == EPERM) hint = " (run framelift as the user that runs QEMU)";
-  if (code == EAGAIN) hint = " (its queue is full: another program holds this monitor; give QEMU a second -qmp socket)";
-  if (code == ECONNREFUSED) kind = G_IO_ERROR_CONNECTION_REFUSED;
-  g_set_error(error, G_IO_ERROR, (gint)kind, "cannot connect to QEMU's QMP socket \"%s\": %s%s", path, g_strerror(code),
-              hint);
-}
-
-static int open_socket(const char *path, GError **error) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (!qmp_path_check(path, error)) return -1;
-  g_strlcpy(address.sun_path, path, sizeof address.sun_path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-    set_connect_error(path, errno, error);
-    if (fd >= 0) close(fd);
-    return -1;
-  }
-  return fd;
-}
-
 /* QMP starts in negotiation; until this is answered it takes no other command. */
 static void on_capabilities(gpointer data, JsonNode *result, const GError *error) {
   Qmp *qmp = data;
   if (error) protocol_error(qmp, error->message);
 }
 
+static void begin(Qmp *qmp, int fd) {
+  qmp->socket = fd;
+  qmp->readable = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
+  g_source_set_callback(qmp->readable, G_SOURCE_FUNC(on_readable), qmp, NULL);
+  g_source_attach(qmp->readable, g_main_context_get_thread_default());
+}
+
+static void on_opened(gpointer data, int fd, int code) {
+  Qmp *qmp = data;
+  qmp->opening = NULL;
+  enter(qmp);
+  if (fd >= 0) {
+    begin(qmp, fd);
+  } else {
+    stop_limit(qmp);
+    g_autoptr(GError) error = qmp_socket_error(qmp->path, code);
+    qmp->events->closed(qmp->data, error);
+  }
+  leave(qmp);
+}
+
+static gboolean open_socket(Qmp *qmp, GError **error) {
+  const QmpOpener *opener = qmp_socket_opener();
+  int code;
+  if (opener) {
+    qmp->opening = opener->open(qmp->path, on_opened, qmp);
+    return TRUE;
+  }
+  int fd = qmp_socket_connect(qmp->path, &code);
+  if (fd >= 0) {
+    begin(qmp, fd);
+  } else {
+    g_propagate_error(error, qmp_socket_error(qmp->path, code));
+  }
+  return fd >= 0;
+}
+
 Qmp *qmp_create(const char *path, const QmpEvents *events, gpointer data, GError **error) {
-  int fd = open_socket(path, error);
-  if (fd < 0) return NULL;
+  if (!qmp_path_check(path, error)) return NULL;
   Qmp *qmp = g_new0(Qmp, 1);
   qmp->path = g_strdup(path);
   qmp->events = events;
   qmp->data = data;
-  qmp->socket = fd;
+  qmp->socket = -1;
   qmp->input = g_byte_array_new();
   g_queue_init(&qmp->waiting);
-  qmp->readable = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-  g_source_set_callback(qmp->readable, G_SOURCE_FUNC(on_readable), qmp, NULL);
-  g_source_attach(qmp->readable, g_main_context_get_thread_default());
   qmp_command(qmp, "qmp_capabilities", NULL, -1, on_capabilities, qmp);
   start_limit(qmp);
-  return qmp;
+  if (open_socket(qmp, error)) return qmp;
+  qmp_destroy(qmp);
+  return NULL;
 }

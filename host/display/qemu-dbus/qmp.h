@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include <gio/gio.h>
+#include "host/display/qemu-dbus/qmp-socket.h"
+
 #include <json-glib/json-glib.h>
 
 /*
@@ -29,11 +30,9 @@ typedef struct {
 /* The answer to a command: `result` is its "return" (any JSON), or `error` has QEMU's words. Borrowed. */
 typedef void (*QmpAnswer)(gpointer data, JsonNode *result, const GError *error);
 
-/* TRUE if `path` can name a unix socket at all. */
-gboolean qmp_path_check(const char *path, GError **error);
-
-/* Connects. Error texts say what, on what, why; those with the code G_IO_ERROR_NOT_FOUND or CONNECTION_REFUSED mean
- * that no QEMU is there. `events` is static. */
+/* Connects, by itself or by the opener of qmp-socket.h; what fails later, with that one, is told by events->closed. Error
+ * texts say what, on what, why; those with the code G_IO_ERROR_NOT_FOUND or CONNECTION_REFUSED mean that no QEMU is
+ * there. `events` is static. */
 Qmp *qmp_create(const char *path, const QmpEvents *events, gpointer data, GError **error);
 /* Legal in a callback, NULL too; calls nothing back. */
 void qmp_destroy(Qmp *qmp);
