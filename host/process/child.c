@@ -6,6 +6,9 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,10 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* Heaps that threads share out among themselves. Without a number glibc counts processors when threads first meet, and
+ * opens a file of /sys for that, wherever it is. */
+#define CHILD_ARENAS 4
 
 struct Child {
   const ChildEvents *events;
@@ -34,6 +41,9 @@ void child_confine(void) {
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   signal(SIGPIPE, SIG_IGN);
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, CHILD_ARENAS);
+#endif
 }
 
 static gboolean has_control(void) {
