@@ -15,6 +15,7 @@ typedef struct {
   const Options *options;
   Display *display;
   gboolean started;
+  gboolean is_given; /* the options had a descriptor, not a path */
   Capture *capture;
   LinkServer *link;
 } DisplayProcess;
@@ -36,6 +37,8 @@ static void on_state(gpointer data, DisplayState state, const char *text) {
   DisplayProcess *process = data;
   log_info("display", "%s", text);
   link_server_state(process->link, state, text);
+  /* a socket that was given connected cannot be connected again: whoever started us for that VM is done with us */
+  if (state == DISPLAY_LOST && process->is_given) child_end();
 }
 
 static const DisplaySink SINK = {.scanout = on_scanout, .update = on_update, .state = on_state};
@@ -52,6 +55,7 @@ static void on_captured(guint scanout, gpointer data) {
 static gboolean on_setup(gpointer data, const ControlMessage *message, Packet *packet, GError **error) {
   DisplayProcess *process = data;
   DisplayChoice choice = process->options->display;
+  process->is_given = choice.vugpu.fd >= 0;
   if (choice.kind == DISPLAY_CHOICE_VUGPU) choice.vugpu.fd = packet_take_fd(packet, 0);
   process->display = display_choice_create(&choice);
   process->capture = capture_create(on_captured, process);

@@ -116,7 +116,7 @@ static gboolean check_numbers(const Raw *raw, Options *options, GError **error) 
 }
 
 /* The conventions' names for our vhost-user socket. */
-static gboolean check_back_end(Raw *raw, GError **error) {
+static gboolean check_back_end(Raw *raw, Options *options, GError **error) {
   guint places = (raw->display ? 1 : 0) + (raw->socket_path ? 1 : 0) + (raw->fd >= 0 ? 1 : 0);
   if (places > 1) return usage(error, "--display, --socket-path and --fd: give one of them");
   if (places == 0) return usage(error, "--display is missing: qemu:QMP-SOCKET, vugpu:SOCKET or test");
@@ -126,14 +126,15 @@ static gboolean check_back_end(Raw *raw, GError **error) {
   raw->display = raw->socket_path ? g_strconcat("vugpu:", path, NULL) : g_strdup_printf("vugpu:fd=%d", raw->fd);
   if (raw->listen || raw->http) return TRUE;
   g_autofree char *socket = g_strconcat(raw->name ? raw->name : "vm", ".sock", NULL);
-  g_autofree char *file = g_build_filename(g_get_user_runtime_dir(), "framelift", socket, NULL);
+  options->own_folder = g_build_filename(g_get_user_runtime_dir(), "framelift", NULL);
+  g_autofree char *file = g_build_filename(options->own_folder, socket, NULL);
   raw->listen = g_new0(char *, 2);
   raw->listen[0] = g_strconcat("unix:", file, NULL);
   return TRUE;
 }
 
 static gboolean check(Raw *raw, Options *options, GError **error) {
-  if (!check_back_end(raw, error)) return FALSE;
+  if (!check_back_end(raw, options, error)) return FALSE;
   if (!raw->listen && !raw->http) return usage(error, "nothing to serve: give --http HOST:PORT or --listen ADDRESS");
   for (guint i = 0; raw->listen && raw->listen[i]; i++) {
     ListenOption option;
@@ -207,6 +208,7 @@ OptionsResult options_parse(Options *options, int argc, char **argv, GError **er
 void options_finish(Options *options) {
   display_choice_finish(&options->display);
   g_array_unref(options->listen);
+  g_free(options->own_folder);
   g_strfreev(options->http_names);
   g_free(options->token_file);
   g_free(options->name);

@@ -24,6 +24,7 @@ typedef struct {
 typedef struct {
   DisplayChoice display;
   GArray *listen;       /* of ListenOption; at most OPTIONS_MAX_LISTENERS */
+  char *own_folder;     /* of a socket that we chose ourselves: made if it is missing; NULL */
   gboolean http;        /* the page is served */
   Address http_address; /* there */
   char **http_names;

@@ -64,8 +64,16 @@ static gboolean open_hxfr(Parent *parent, const ListenOption *option, GError **e
   return TRUE;
 }
 
+static gboolean make_own_folder(const char *folder, GError **error) {
+  if (!folder || g_mkdir_with_parents(folder, 0700) == 0) return TRUE;
+  g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(errno), "cannot make the folder %s for our socket: %s",
+              folder, g_strerror(errno));
+  return FALSE;
+}
+
 static gboolean open_listeners(Parent *parent, GError **error) {
   const Options *options = parent->options;
+  if (!make_own_folder(options->own_folder, error)) return FALSE;
   for (guint i = 0; i < options->listen->len; i++) {
     if (!open_hxfr(parent, &g_array_index(options->listen, ListenOption, i), error)) return FALSE;
   }
@@ -93,11 +101,6 @@ static gboolean open_vhost_user(Parent *parent, GError **error) {
 }
 
 /* ---- the children ---- */
-
-static void fail(Parent *parent) {
-  parent->failed = TRUE;
-  g_main_loop_quit(parent->loop);
-}
 
 static void set_up_display(Parent *parent) {
   int fd = parent->vhost_user ? listener_fd(parent->vhost_user) : parent->given;
@@ -181,7 +184,7 @@ static void on_message(gpointer data, Supervisor *supervisor, const ControlMessa
   link_children(parent);
 }
 
-static gboolean on_ended(gpointer data, Supervisor *supervisor, gboolean ready) {
+static gboolean on_ended(gpointer data, Supervisor *supervisor, gboolean ready, gboolean in_order) {
   Parent *parent = data;
   if (supervisor == parent->display) {
     if (parent->display_stats >= 0) close(parent->display_stats);
@@ -189,10 +192,13 @@ static gboolean on_ended(gpointer data, Supervisor *supervisor, gboolean ready) 
   } else {
     parent->stream_ready = FALSE;
   }
-  gboolean hopeless = supervisor == parent->display && !parent->vhost_user && parent->options->display.vugpu.fd >= 0;
-  if (ready && !hopeless) return TRUE;
-  if (hopeless && ready) log_error("main", "the socket to QEMU went with it: it cannot be connected again");
-  fail(parent); /* never came to live: it has said why */
+  gboolean was_given = supervisor == parent->display && parent->options->display.vugpu.fd >= 0;
+  if (ready && !was_given) return TRUE;
+  if (!ready || !in_order) {
+    if (ready) log_error("main", "the display process has failed, and with it the socket to QEMU");
+    parent->failed = TRUE; /* if it never came to live, it has said why */
+  }
+  g_main_loop_quit(parent->loop);
   return FALSE;
 }
 

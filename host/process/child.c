@@ -120,3 +120,7 @@ int child_run(const char *role, const ChildEvents *events, gpointer data) {
 void child_say_serving(void) {
   control_send(CONTROL_FD, &(ControlMessage){.type = CONTROL_SERVING}, NULL, 0);
 }
+
+void child_end(void) {
+  kill(getpid(), SIGTERM); /* as if somebody had asked for it */
+}

@@ -28,3 +28,5 @@ void child_confine(void);
 int child_run(const char *role, const ChildEvents *events, gpointer data);
 /* From within events, or later from the main context: tells the parent. */
 void child_say_serving(void);
+/* Ends in order; any thread. */
+void child_end(void);

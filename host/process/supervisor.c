@@ -73,16 +73,16 @@ static void close_fd(int *fd) {
 }
 
 static void say_end(const Supervisor *supervisor, int status) {
-  const char *next = supervisor->ever_ready ? "; starting it again" : "";
   if (WIFSIGNALED(status)) {
-    log_warn("main", "the %s process was ended by signal %d (%s)%s", supervisor->role, WTERMSIG(status),
-             strsignal(WTERMSIG(status)), next);
+    log_warn("main", "the %s process was ended by signal %d (%s); starting it again", supervisor->role, WTERMSIG(status),
+             strsignal(WTERMSIG(status)));
   } else {
-    log_warn("main", "the %s process has ended with status %d%s", supervisor->role, WEXITSTATUS(status), next);
+    log_warn("main", "the %s process has ended with status %d; starting it again", supervisor->role, WEXITSTATUS(status));
   }
 }
 
-static void reap(Supervisor *supervisor) {
+/* Its exit status, as waitpid() has it. */
+static int reap(Supervisor *supervisor) {
   int status = 0;
   while (waitpid(supervisor->pid, &status, 0) < 0 && errno == EINTR) {
   }
@@ -91,7 +91,7 @@ static void reap(Supervisor *supervisor) {
   clear_watch(&supervisor->control_watch);
   close_fd(&supervisor->pidfd);
   close_fd(&supervisor->control);
-  if (!supervisor->ending) say_end(supervisor, status);
+  return status;
 }
 
 static void start_again(Supervisor *supervisor);
@@ -128,10 +128,12 @@ static gboolean forgive(Supervisor *supervisor) {
 
 static gboolean on_ended(gint fd, GIOCondition condition, gpointer data) {
   Supervisor *supervisor = data;
-  reap(supervisor);
-  if (!supervisor->events->ended(supervisor->data, supervisor, supervisor->ever_ready) || supervisor->ending) {
+  int status = reap(supervisor);
+  if (supervisor->ending ||
+      !supervisor->events->ended(supervisor->data, supervisor, supervisor->ever_ready, status == 0)) {
     return G_SOURCE_REMOVE;
   }
+  say_end(supervisor, status);
   g_autofree char *counter = g_strdup_printf("processes.%s-restarts", supervisor->role);
   stats_count(counter);
   if (forgive(supervisor)) {

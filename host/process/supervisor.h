@@ -16,8 +16,9 @@ typedef struct {
   void (*started)(gpointer data, Supervisor *supervisor);
   /* The packet's descriptors may be taken. */
   void (*message)(gpointer data, Supervisor *supervisor, const ControlMessage *message, Packet *packet);
-  /* Another one is started, now or soon, unless FALSE is returned. `ready`: it has ever been READY. */
-  gboolean (*ended)(gpointer data, Supervisor *supervisor, gboolean ready);
+  /* Another one is started, now or soon, unless FALSE is returned. `ready`: it has ever been READY; `in_order`: its exit
+   * status was 0. */
+  gboolean (*ended)(gpointer data, Supervisor *supervisor, gboolean ready, gboolean in_order);
 } SupervisorEvents;
 
 /* role: "display" or "stream"; argv: the parent's own, whose options the child gets. All borrowed for its life. */

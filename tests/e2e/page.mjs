@@ -134,6 +134,26 @@ test('the daemon is killed and started again: live again without a click', async
   await waitForAdvance(page);
 });
 
+test('the stream process is killed: a picture again within a second or so, without a click (F21)', async (t) => {
+  const daemon = await startDaemon(t);
+  const page = await open(t, daemon);
+  await waitForLabel(page, /^Live$/);
+  await waitForAdvance(page);
+  const waits = [];
+  for (let i = 0; i < 3; i++) {
+    const stream = daemon.processOf('stream');
+    const began = performance.now();
+    process.kill(stream, 'SIGKILL');
+    await waitForLabel(page, /^Reconnecting/);
+    await waitForLabel(page, /^Live$/);
+    await waitForAdvance(page);
+    waits.push(Math.round(performance.now() - began));
+    assert.notEqual(daemon.processOf('stream'), stream);
+  }
+  t.diagnostic(`a newer picture after ${waits} ms, browser included`);
+  assert.ok(Math.min(...waits) < 2000, `${waits} ms`);
+});
+
 test('the daemon is stopped (SIGSTOP): the page notices, and is live again when it goes on (F03, F23)', async (t) => {
   const daemon = await startDaemon(t);
   const page = await open(t, daemon);
