@@ -2,6 +2,7 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/decoder.h"
+#include "cli/probe-remedy.h"
 #include "cli/probe-report.h"
 #include "common/media/annexb.h"
 #include "common/media/sps.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 /* How long the first picture may take: an IDR of an 8K scanout on a slow machine is a second. */
-#define PROBE_FIRST_UNIT_MS 5000u
+#define PROBE_FIRST_ANSWER_MS 5000u
 
 typedef struct {
   Address address;
@@ -45,12 +46,12 @@ static gboolean hop_version(Probe *probe, GError **error) {
   for (guint i = 0; i < client->scanouts.count; i++) {
     if (client->scanouts.entries[i].id == probe->scanout) scanout = &client->scanouts.entries[i];
   }
-  probe_report_detail(&probe->report, "2, VM \"%s\", %u scanouts; %s", client->welcome.name, client->scanouts.count,
-                      client->state_text);
+  probe_report_detail(&probe->report, "2, VM \"%s\", %u scanouts", client->welcome.name, client->scanouts.count);
   if (client->state != HXFR_STATE_RUNNING) {
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "the daemon has no display: %s", client->state_text);
     return FALSE;
   }
+  probe_report_add(&probe->report, "%s", client->state_text);
   if (!probe->request && scanout && !(scanout->flags & HXFR_SCANOUT_LIT)) {
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "scanout %u is dark: the guest shows nothing on it",
                 probe->scanout);
@@ -82,8 +83,18 @@ static gboolean hop_request(Probe *probe, GError **error) {
   return client_send(&probe->client, HXFR_FRAME_REQUEST, (guint16)probe->scanout, payload, sizeof payload, error);
 }
 
-static gboolean hop_first_unit(Probe *probe, GError **error) {
-  gint64 deadline = g_get_monotonic_time() + (gint64)PROBE_FIRST_UNIT_MS * 1000;
+/* Of a host that is silent where a picture should come: is it there at all? */
+static void say_whether_alive(Probe *probe, GError **error) {
+  if (!error || !g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) return;
+  g_autoptr(GError) why = NULL;
+  gboolean alive = client_ping(&probe->client, &why);
+  g_clear_error(error);
+  g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in %u s; %s", PROBE_FIRST_ANSWER_MS / 1000,
+              alive ? "the host answers PING" : "the host does not even answer PING any longer");
+}
+
+static gboolean wait_for_unit(Probe *probe, GError **error) {
+  gint64 deadline = g_get_monotonic_time() + (gint64)PROBE_FIRST_ANSWER_MS * 1000;
   gboolean is_unit = FALSE;
   while (!is_unit) {
     Message message;
@@ -92,6 +103,14 @@ static gboolean hop_first_unit(Probe *probe, GError **error) {
         !client_read_unit(&probe->client, &message, &probe->unit, &is_unit, error)) {
       return FALSE;
     }
+  }
+  return TRUE;
+}
+
+static gboolean hop_first_answer(Probe *probe, GError **error) {
+  if (!wait_for_unit(probe, error)) {
+    say_whether_alive(probe, error);
+    return FALSE;
   }
   const HxfrUnit *unit = &probe->unit.unit;
   probe_report_detail(&probe->report, "%u bytes, %s", probe->unit.data->len, probe->unit.is_key ? "IDR" : "not an IDR");
@@ -143,43 +162,35 @@ static gboolean hop_decode(Probe *probe, GError **error) {
   return taken && got;
 }
 
-typedef struct {
+static const struct {
   const char *name;
   gboolean (*go)(Probe *probe, GError **error);
-  const char *remedy; /* where the hop is silent: what that means, and what to do */
-} Hop;
+} HOPS[] = {
+    [PROBE_CONNECT] = {"connect", hop_connect},       [PROBE_PING] = {"PING", hop_ping},
+    [PROBE_VERSION] = {"version", hop_version},       [PROBE_SUBSCRIBE] = {"SUBSCRIBE", hop_subscribe},
+    [PROBE_REQUEST] = {"FRAME_REQUEST", hop_request}, [PROBE_FIRST_ANSWER] = {"first answer", hop_first_answer},
+    [PROBE_STREAM] = {"stream", hop_stream},          [PROBE_DECODE] = {"decode", hop_decode},
+};
 
-static const Hop CONNECT = {"connect", hop_connect,
-                            "something drops the connection: check the address, and any firewall or proxy between"};
-static const Hop PING = {"PING", hop_ping,
-                         "it is accepted and nobody answers: a proxy in front of a dead daemon, a stopped daemon, or a "
-                         "program that does not speak HXFR"};
-static const Hop VERSION = {"version", hop_version,
-                            "the host answers PING and not HELLO: is it frameliftd, or is it stuck?"};
-static const Hop SUBSCRIBE = {"SUBSCRIBE", hop_subscribe,
-                              "the host does not answer SUBSCRIBE: it may only take FRAME_REQUEST, try --request"};
-static const Hop REQUEST = {"FRAME_REQUEST", hop_request, "the host takes no data"};
-static const Hop FIRST_UNIT = {"first answer", hop_first_unit,
-                               "the host accepted and sends no picture: the scanout is dark, or the encoder is stuck; "
-                               "see framelift stats"};
-static const Hop STREAM = {"stream", hop_stream, ""};
-static const Hop DECODE = {"decode", hop_decode, ""};
+static gboolean run_hop(Probe *probe, ProbeHop hop) {
+  g_autoptr(GError) error = NULL;
+  probe_report_begin(&probe->report, HOPS[hop].name);
+  gboolean good = HOPS[hop].go(probe, &error);
+  const ProbeFacts facts = {
+      .client = &probe->client,
+      .has_token = probe->token != NULL,
+      .request = probe->request,
+      .resource_id = probe->resource_id,
+  };
+  g_autofree char *remedy = good ? NULL : probe_remedy(hop, &facts, error);
+  probe_report_end(&probe->report, good, error ? error->message : NULL, remedy);
+  return good;
+}
 
 static gboolean run_hops(Probe *probe) {
-  const Hop *hops[] = {
-      &CONNECT, &PING, &VERSION, probe->request ? &REQUEST : &SUBSCRIBE, &FIRST_UNIT, &STREAM, &DECODE,
-  };
-  for (gsize i = 0; i < G_N_ELEMENTS(hops); i++) {
-    g_autoptr(GError) error = NULL;
-    probe_report_begin(&probe->report, hops[i]->name);
-    gboolean good = hops[i]->go(probe, &error);
-    gboolean silent = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
-    const char *remedy = !silent                                    ? NULL
-                         : hops[i] == &FIRST_UNIT && probe->request ? "the request was never answered; older "
-                                                                      "hosts are silent where a submit fails"
-                                                                    : hops[i]->remedy;
-    probe_report_end(&probe->report, good, error ? error->message : NULL, remedy);
-    if (!good) return FALSE;
+  for (ProbeHop hop = PROBE_CONNECT; hop <= PROBE_DECODE; hop++) {
+    if (hop == (probe->request ? PROBE_SUBSCRIBE : PROBE_REQUEST)) continue;
+    if (!run_hop(probe, hop)) return FALSE;
   }
   return TRUE;
 }
