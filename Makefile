@@ -25,11 +25,15 @@ check:
 	@scripts/setup check
 	@scripts/check
 
-# On an otherwise idle machine; SCENES, SIZE and FRAMES choose.
+# On an otherwise idle machine; SCENES, SIZE and FRAMES choose, and SECONDS for the GStreamer elements. It reads what it
+# recorded with a tool of the tests'.
 bench:
 	@scripts/setup check
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@meson configure $(BUILD) -Dtests=true
 	@$(MAKE) --no-print-directory all
 	@node bench/stream.mjs
+	@node bench/gst.mjs
 
 # Every target for SECONDS each, with clang's libFuzzer.
 SECONDS ?= 60
