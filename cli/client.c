@@ -54,6 +54,8 @@ gboolean client_send(Client *client, guint8 type, guint16 session_id, const void
     if (!wait_for(client, POLLOUT, deadline, error)) return FALSE;
     ssize_t count = send(client->fd, bytes + sent, length - sent, MSG_NOSIGNAL);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    /* who hangs up has said why before, as a host does to a wrong token: the next receive has it, or the end */
+    if (count < 0 && (errno == EPIPE || errno == ECONNRESET)) return TRUE;
     if (count < 0) return fail_errno("sending", error);
     sent += (gsize)count;
   }

@@ -33,6 +33,7 @@ typedef struct {
 gboolean client_connect(Client *client, const Address *address, GError **error);
 void client_close(Client *client); /* a closed or zeroed one is legal */
 
+/* Of a peer that has hung up, client_receive() tells, behind what it said last. */
 gboolean client_send(Client *client, guint8 type, guint16 session_id, const void *payload, gsize size, GError **error);
 /* The next message; G_IO_ERROR_TIMED_OUT after timeout_ms, G_IO_ERROR_CLOSED when the peer closed. */
 gboolean client_receive(Client *client, Message *message, guint timeout_ms, GError **error);
