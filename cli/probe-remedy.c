@@ -23,6 +23,13 @@ static char *list_scanouts(const Client *client) {
   return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+static char *remedy_hung_up(const ProbeFacts *facts) {
+  return g_strdup_printf(
+      "it is accepted and hung up on: a proxy in front of a dead daemon, or another program; look at "
+      "what owns the address (%s), and start the daemon behind it",
+      who_listens(facts));
+}
+
 static char *remedy_connect(const ProbeFacts *facts, const GError *error) {
   if (is(error, G_IO_ERROR_PERMISSION_DENIED)) return g_strdup("run probe as the user that started the daemon");
   if (is(error, G_IO_ERROR_TIMED_OUT)) {
@@ -30,6 +37,8 @@ static char *remedy_connect(const ProbeFacts *facts, const GError *error) {
                            "stopped (%s), and at any firewall or proxy between",
                            who_listens(facts));
   }
+  /* such a proxy may be faster than the connect itself */
+  if (is(error, G_IO_ERROR_CONNECTION_CLOSED)) return remedy_hung_up(facts);
   g_autofree char *address = address_to_string(&facts->client->address, -1);
   return g_strdup_printf("start the daemon with --listen %s, or give the address that it was started with (%s)",
                          address, who_listens(facts));
@@ -43,11 +52,7 @@ static char *remedy_ping(const ProbeFacts *facts, const GError *error) {
                            "daemon behind it",
                            who);
   }
-  if (is(error, G_IO_ERROR_CLOSED)) {
-    return g_strdup_printf("it is accepted and hung up on: a proxy in front of a dead daemon, or another program; look "
-                           "at what owns the address (%s), and start the daemon behind it",
-                           who);
-  }
+  if (is(error, G_IO_ERROR_CLOSED)) return remedy_hung_up(facts);
   if (is(error, G_IO_ERROR_INVALID_DATA)) {
     return g_strdup_printf("another program has this address, or it is the daemon's --http: give that of --listen (%s "
                            "shows who listens)",

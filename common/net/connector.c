@@ -12,6 +12,7 @@ static const char *remedy(const Address *address, int code) {
     return "a stale socket file: the process that made it is gone; start frameliftd again";
   }
   if (code == ECONNREFUSED) return "nothing listens there: is frameliftd running with this --listen?";
+  if (code == ECONNRESET) return "accepted and hung up on: is it a proxy whose back-end is gone?";
   if (code == EACCES || code == EPERM) return "run as the user that started frameliftd";
   if (code == ETIMEDOUT) return "no answer at all: is the address right, and does a firewall drop it?";
   if (code == EAFNOSUPPORT) return "this kernel lacks that kind of socket";
