@@ -20,6 +20,19 @@ void fake_qemu_kill(FakeQemu *qemu);
 
 /* Waits (5 s) for the next listener of console N and opens its connection. A new reference. */
 GDBusConnection *fake_qemu_listener(FakeQemu *qemu, guint console);
+/* A command ("getfd") that is answered by an error from here on, or, with hang_up, by the end of the monitor. A
+ * literal. */
+void fake_qemu_refuse(FakeQemu *qemu, const char *command, gboolean hang_up);
+
+typedef struct {
+  guint16 width_mm;
+  guint16 height_mm;
+  guint32 width;
+  guint32 height;
+} FakeQemuUiInfo;
+
+/* The next SetUIInfo of console N, if one has come. */
+gboolean fake_qemu_ui_info(FakeQemu *qemu, guint console, FakeQemuUiInfo *info);
 /* Announces a console's new size. */
 void fake_qemu_resize(FakeQemu *qemu, guint console, guint width, guint height);
 /* Says a line of QMP, such as an event. */
