@@ -12,7 +12,8 @@ import { Daemon } from '../lib/daemon.mjs';
 import { Tap, gstEnvironment, gstMissing, pluginFile, sourcePipeline } from '../lib/gst.mjs';
 import { stats, temporaryFolder, until } from '../lib/programs.mjs';
 
-const PLACES = { 'address': 'null', 'tcp-host': 'null', 'tcp-port': '5900', 'cid': '2', 'port': '5000', 'socket-path': 'null' };
+const TCP = { 'tcp-host': 'null', 'tcp-port': '5900' };
+const PLACES = { ...TCP, 'address': 'null', 'cid': '2', 'port': '5000', 'socket-path': 'null' };
 const BOTH = { ...PLACES, 'scanout': '0', 'timeout': '2000', 'token-file': 'null' };
 /** Defaults, as docs/gstreamer.md says. */
 const DEFAULTS = {
@@ -20,7 +21,9 @@ const DEFAULTS = {
   frameliftsrc: { ...BOTH, bitrate: '0' },
 };
 /** Of GstObject, GstVideoEncoder and GstBaseSrc. */
-const INHERITED = ['name', 'parent', 'qos', 'min-force-key-unit-interval', 'blocksize', 'num-buffers', 'typefind', 'do-timestamp'];
+const INHERITED = [
+  'name', 'parent', 'qos', 'min-force-key-unit-interval', 'blocksize', 'num-buffers', 'typefind', 'do-timestamp',
+];
 const MUTABLE = ['bitrate', 'keyframe-interval', 'upload'];
 /** A vsockenc that sends small pixels, and one that sends none. */
 const encoderPipeline = (path, upload) =>
@@ -77,7 +80,8 @@ test('gst-inspect-1.0 on both elements: rank, pads, and the properties and defau
   for (const [element, defaults] of Object.entries(DEFAULTS)) {
     const text = await inspect(element);
     assert.match(text, /Rank +none \(0\)$/m);
-    assert.match(text, /SRC template: 'src'\n +Availability: Always\n +Capabilities:\n +video\/x-h264\n +stream-format: byte-stream\n +alignment: au\n/);
+    assert.match(text, /SRC template: 'src'\n +Availability: Always\n +Capabilities:\n +video\/x-h264\n/);
+    assert.match(text, /video\/x-h264\n +stream-format: byte-stream\n +alignment: au\n/);
     const properties = propertiesOf(text);
     for (const [name, value] of Object.entries(defaults)) {
       assert.ok(properties[name], `${element} has no ${name}`);
@@ -92,7 +96,8 @@ test('gst-inspect-1.0 on both elements: rank, pads, and the properties and defau
   }
   const sink = /SINK template: 'sink'[^]*?SRC template/.exec(await inspect('vsockenc'))[0];
   for (const memory of [/video\/x-raw\(memory:DMABuf\)/, /video\/x-raw\n/]) assert.match(sink, memory);
-  assert.equal([...sink.matchAll(/format: \{ \(string\)BGRx, \(string\)BGRA, \(string\)RGBx, \(string\)RGBA, \(string\)NV12 \}/g)].length, 2);
+  const formats = [...sink.matchAll(/format: \{ (.*) \}/g)].map(([, list]) => list.replaceAll('(string)', ''));
+  assert.deepEqual(formats, Array(2).fill('BGRx, BGRA, RGBx, RGBA, NV12'));
   assert.equal([...sink.matchAll(/width: \[ 1, 8192 \]\n +height: \[ 1, 4320 \]/g)].length, 2);
   assert.ok(!(await inspect('frameliftsrc')).includes('SINK template'));
 });
@@ -100,7 +105,8 @@ test('gst-inspect-1.0 on both elements: rank, pads, and the properties and defau
 async function serve(t) {
   const folder = await temporaryFolder(t);
   const path = join(folder, 's');
-  const args = ['--display', 'test:320x240@20,scene=cube', '--listen', `unix:${path}`, '--token-file', join(folder, 'token')];
+  const listen = ['--listen', `unix:${path}`, '--token-file', join(folder, 'token')];
+  const args = ['--display', 'test:320x240@20,scene=cube', ...listen];
   let daemon = null;
   const begin = async () => {
     daemon = await Daemon.start(args);
@@ -135,7 +141,8 @@ async function runAll(t, { wrap = [], envOf }) {
   return { folder, taps };
 }
 
-const liveObjects = (log) => log.split('\n').filter((line) => /object-alive, /.test(line) && !/build_format/.test(line));
+/** What the tracer lists at the end; at the beginning it says how it will. */
+const liveObjects = (log) => log.split('\n').filter((line) => line.includes('object-alive, ') && !line.includes('_format'));
 const leaksEnvironment = (file) => ({ GST_TRACERS: 'leaks', GST_DEBUG: 'GST_TRACER:7', GST_DEBUG_FILE: file });
 
 test('no object is left alive, by the leaks tracer: both elements, over a host that dies and comes back', async (t) => {
@@ -162,7 +169,8 @@ test('the leaks tracer finds a leak where there is one', async (t) => {
 
 const ERRORS_FOUND = 99;
 const VALGRIND = [
-  'valgrind', '--quiet', '--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite', '--num-callers=30',
+  'valgrind', '--quiet', '--num-callers=30',
+  '--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite',
   `--error-exitcode=${ERRORS_FOUND}`, `--suppressions=${join(sourceDir, 'tests/data/valgrind.supp')}`,
 ];
 const VALGRIND_ENVIRONMENT = { G_SLICE: 'always-malloc', G_DEBUG: 'gc-friendly', GST_REGISTRY_UPDATE: 'no' };
@@ -180,7 +188,8 @@ test('valgrind finds a leak where there is one', async (t) => {
   if (why) return t.skip(why);
   await inspect('vsockenc');
   const { path } = await serve(t);
-  const tap = new Tap(t, PIPELINES[0](path), { seconds: 1, args: ['--leak'], wrap: VALGRIND, env: VALGRIND_ENVIRONMENT });
+  const options = { seconds: 1, args: ['--leak'], wrap: VALGRIND, env: VALGRIND_ENVIRONMENT };
+  const tap = new Tap(t, PIPELINES[0](path), options);
   assert.equal((await tap.ended).code, ERRORS_FOUND);
   assert.match(tap.stderr, /definitely lost/);
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/** vsockenc and frameliftsrc with frameliftd on one machine: every frame, in order, for half a minute; and a still screen. */
+/** vsockenc and frameliftsrc with frameliftd beside them: every frame, in order, for 30 s; and a still screen. */
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -42,8 +42,9 @@ async function checkPictures(file, count) {
   assert.equal(units.length, count);
   const bad = units.filter((unit) => unit.error || unit.number === null || unit.width !== 1920 || unit.height !== 1080);
   assert.deepEqual(bad, []);
-  units.slice(1).forEach((unit, i) => assert.ok(unit.number >= units[i].number, `${units[i].number} → ${unit.number}`));
-  return new Set(units.map((unit) => unit.number)).size;
+  const numbers = units.map((unit) => unit.number);
+  numbers.slice(1).forEach((number, i) => assert.ok(number >= numbers[i], `${numbers[i]} → ${number}`));
+  return new Set(numbers).size;
 }
 
 function checkOrder(units) {
@@ -110,7 +111,8 @@ test('F19: a still screen through frameliftsrc: silence, and nobody takes it for
   if (missing) return t.skip(missing);
   const { folder, path, counters } = await serve(t, 'idle,barcode');
   const output = join(folder, 'x.h264');
-  const tap = new Tap(t, `${sourcePipeline(path).replace('name=element', 'name=element timeout=1000')}`, { output, seconds: 9 });
+  const pipeline = sourcePipeline(path).replace('name=element', 'name=element timeout=1000');
+  const tap = new Tap(t, pipeline, { output, seconds: 9 });
   await until('the picture is settled', async () => (await counters())['encode.repeats'] > 0);
   const [seen, encoded, began] = [tap.units.length, (await counters())['encode.total'], performance.now()];
   const units = await finish(tap);

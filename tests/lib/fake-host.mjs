@@ -2,7 +2,7 @@
 /**
  * An HXFR host on a unix or TCP socket that misbehaves as it is told, for what a real daemon cannot be brought into at
  * will. Version 1 is as hosts in the field are: what they do not know is skipped without a word, PING's payload is not
- * read, PONG has none, KEYFRAME_REQ is ignored, DISABLE_SCANOUT and CONFIG_REQ have no answer, and a request may have none.
+ * read, PONG has none, KEYFRAME_REQ is ignored, DISABLE_SCANOUT and CONFIG_REQ have no answer, a request may have none.
  */
 
 import { once } from 'node:events';

@@ -19,7 +19,8 @@ export function gstEnvironment(more = {}) {
     folder = mkdtempSync(join(tmpdir(), 'framelift-gst-'));
     process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   }
-  return { ...process.env, GST_PLUGIN_PATH: pluginDir, GST_REGISTRY: join(folder, 'registry.bin'), GST_DEBUG_NO_COLOR: '1', ...more };
+  const registry = join(folder, 'registry.bin');
+  return { ...process.env, GST_PLUGIN_PATH: pluginDir, GST_REGISTRY: registry, GST_DEBUG_NO_COLOR: '1', ...more };
 }
 
 /** Why there is nothing to run, or null. */
@@ -29,7 +30,7 @@ export function gstMissing() {
 
 /**
  * A pipeline under way: what it said so far is in `lines`.
- * @param {object} [options] `seconds`, `output`, `env`; `wrap`: words before the program (valgrind …), `args`: behind it
+ * @param {object} [options] `seconds`, `output`, `env`; `wrap`: words before the program, `args`: behind it
  */
 export class Tap {
   constructor(t, pipeline, { seconds, output, env = {}, wrap = [], args = [] } = {}) {
