@@ -226,7 +226,7 @@ static gboolean read_unit(ByteReader *reader, ClientUnit *unit, GError **error) 
   gboolean good = hxfr_unit_parse(reader, &unit->unit);
   for (guint i = 0; good && i < unit->unit.rect_count; i++) {
     Rect rect;
-    good = hxfr_unit_rect_parse(reader, &rect);
+    good = hxfr_rect_parse(reader, &rect);
   }
   if (!good) {
     g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a malformed UNIT");

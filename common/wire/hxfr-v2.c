@@ -156,7 +156,7 @@ void hxfr_unit_write(ByteWriter *writer, const HxfrUnit *unit) {
   byte_writer_u32(writer, 0);
 }
 
-gboolean hxfr_unit_rect_parse(ByteReader *reader, Rect *rect) {
+gboolean hxfr_rect_parse(ByteReader *reader, Rect *rect) {
   rect->x = byte_reader_u16(reader);
   rect->y = byte_reader_u16(reader);
   rect->width = byte_reader_u16(reader);
@@ -173,4 +173,88 @@ gboolean hxfr_heartbeat_parse(ByteReader *reader, HxfrHeartbeat *heartbeat) {
 void hxfr_heartbeat_write(ByteWriter *writer, const HxfrHeartbeat *heartbeat) {
   byte_writer_u64(writer, heartbeat->sequence);
   byte_writer_i64(writer, heartbeat->now_ns);
+}
+
+gboolean hxfr_request_fingerprint_parse(ByteReader *reader, HxfrRequestFingerprint *request) {
+  Fingerprint *fingerprint = &request->fingerprint;
+  hxfr_frame_request_parse(reader, &request->request);
+  request->scanout = byte_reader_u16(reader);
+  fingerprint->count = byte_reader_u16(reader);
+  if (fingerprint->count == 0 || fingerprint->count > FINGERPRINT_MAX_PLACES) return FALSE;
+  for (guint i = 0; i < fingerprint->count; i++) {
+    FingerprintPlace *place = &fingerprint->places[i];
+    place->x = byte_reader_u16(reader);
+    place->y = byte_reader_u16(reader);
+    place->pixel = byte_reader_u32(reader);
+  }
+  return byte_reader_ok(reader);
+}
+
+void hxfr_request_fingerprint_write(ByteWriter *writer, const HxfrRequestFingerprint *request) {
+  const Fingerprint *fingerprint = &request->fingerprint;
+  hxfr_frame_request_write(writer, &request->request);
+  byte_writer_u16(writer, request->scanout);
+  byte_writer_u16(writer, (guint16)fingerprint->count);
+  for (guint i = 0; i < fingerprint->count; i++) {
+    byte_writer_u16(writer, fingerprint->places[i].x);
+    byte_writer_u16(writer, fingerprint->places[i].y);
+    byte_writer_u32(writer, fingerprint->places[i].pixel);
+  }
+}
+
+gboolean hxfr_request_tiles_parse(ByteReader *reader, HxfrRequestTiles *tiles) {
+  hxfr_frame_request_parse(reader, &tiles->request);
+  tiles->picture = byte_reader_u32(reader);
+  tiles->base = byte_reader_u32(reader);
+  tiles->rect_count = byte_reader_u16(reader);
+  byte_reader_skip(reader, 2);
+  return byte_reader_ok(reader) && tiles->picture != 0 && tiles->rect_count <= HXFR_MAX_TILE_RECTS;
+}
+
+void hxfr_request_tiles_write(ByteWriter *writer, const HxfrRequestTiles *tiles) {
+  hxfr_frame_request_write(writer, &tiles->request);
+  byte_writer_u32(writer, tiles->picture);
+  byte_writer_u32(writer, tiles->base);
+  byte_writer_u16(writer, tiles->rect_count);
+  byte_writer_u16(writer, 0);
+}
+
+void hxfr_rect_write(ByteWriter *writer, const Rect *rect) {
+  byte_writer_u16(writer, (guint16)rect->x);
+  byte_writer_u16(writer, (guint16)rect->y);
+  byte_writer_u16(writer, (guint16)rect->width);
+  byte_writer_u16(writer, (guint16)rect->height);
+}
+
+gboolean hxfr_pixels_wanted_parse(ByteReader *reader, HxfrPixelsWanted *wanted) {
+  wanted->pts_ns = byte_reader_i64(reader);
+  wanted->reason = byte_reader_u32(reader);
+  return byte_reader_ok(reader);
+}
+
+void hxfr_pixels_wanted_write(ByteWriter *writer, const HxfrPixelsWanted *wanted) {
+  byte_writer_i64(writer, wanted->pts_ns);
+  byte_writer_u32(writer, wanted->reason);
+}
+
+const char *hxfr_wanted_reason_text(guint32 reason) {
+  switch (reason) {
+  case HXFR_WANTED_DARK:
+    return "nothing is shown on the scanout";
+  case HXFR_WANTED_OTHER_SIZE:
+    return "the scanout has another size";
+  case HXFR_WANTED_DIFFERENT:
+    return "the scanout shows another picture";
+  case HXFR_WANTED_IN_ORDER:
+    return "an earlier one is still wanted";
+  case HXFR_WANTED_NO_BASE:
+    return "the base picture is gone";
+  default:
+    return "a reason unknown here";
+  }
+}
+
+gboolean hxfr_request_scanout_parse(ByteReader *reader, guint32 *scanout) {
+  *scanout = byte_reader_u32(reader);
+  return byte_reader_ok(reader);
 }

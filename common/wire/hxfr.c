@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/wire/hxfr.h"
 
+#include "common/wire/hxfr-v2.h"
+
 #include <string.h>
 
 typedef struct {
@@ -32,6 +34,10 @@ static const TypeInfo TYPES[] = {
     {HXFR_UNSUBSCRIBE, "UNSUBSCRIBE", HXFR_MAX_REQUEST},
     {HXFR_STATS_REQ, "STATS_REQ", HXFR_MAX_REQUEST},
     {HXFR_STATS, "STATS", HXFR_MAX_TEXT},
+    {HXFR_REQUEST_FINGERPRINT, "REQUEST_FINGERPRINT", HXFR_MAX_REQUEST},
+    {HXFR_REQUEST_TILES, "REQUEST_TILES", HXFR_MAX_TILES},
+    {HXFR_PIXELS_WANTED, "PIXELS_WANTED", HXFR_MAX_REQUEST},
+    {HXFR_REQUEST_SCANOUT, "REQUEST_SCANOUT", HXFR_MAX_REQUEST},
     {HXFR_ERROR, "ERROR", HXFR_MAX_REQUEST},
 };
 

@@ -61,7 +61,7 @@ LinkUnit *link_unit_from_push(const guint8 *payload, gsize size, GError **error)
   Rect rect;
   byte_reader_init(&reader, payload, size);
   gboolean good = hxfr_unit_parse(&reader, &info);
-  for (guint i = 0; good && i < info.rect_count; i++) good = hxfr_unit_rect_parse(&reader, &rect);
+  for (guint i = 0; good && i < info.rect_count; i++) good = hxfr_rect_parse(&reader, &rect);
   if (!good) return malformed("a malformed UNIT", error);
   gsize left = byte_reader_left(&reader);
   g_autoptr(LinkUnit) unit = create(left);

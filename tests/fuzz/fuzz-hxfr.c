@@ -128,7 +128,7 @@ static gboolean pass_unit(ByteReader *reader, ByteWriter *out) {
   if (!hxfr_unit_parse(reader, &unit)) return FALSE;
   g_assert(unit.rect_count <= HXFR_MAX_UNIT_RECTS);
   Rect rect;
-  for (guint i = 0; i < unit.rect_count && hxfr_unit_rect_parse(reader, &rect); i++) {
+  for (guint i = 0; i < unit.rect_count && hxfr_rect_parse(reader, &rect); i++) {
     g_assert(rect.x <= 0xffff && rect.width <= 0xffff);
   }
   hxfr_unit_write(out, &unit);
@@ -139,6 +139,41 @@ static gboolean pass_heartbeat(ByteReader *reader, ByteWriter *out) {
   HxfrHeartbeat heartbeat;
   if (!hxfr_heartbeat_parse(reader, &heartbeat)) return FALSE;
   hxfr_heartbeat_write(out, &heartbeat);
+  return TRUE;
+}
+
+static gboolean pass_fingerprint(ByteReader *reader, ByteWriter *out) {
+  static HxfrRequestFingerprint request;
+  if (!hxfr_request_fingerprint_parse(reader, &request)) return FALSE;
+  g_assert(request.fingerprint.count > 0 && request.fingerprint.count <= FINGERPRINT_MAX_PLACES);
+  guint8 pixels[16 * 16 * 4] = {0};
+  fingerprint_agrees(&request.fingerprint, &(Frame){PIXEL_FORMAT_XRGB8888, 16, 16, 64, pixels});
+  hxfr_request_fingerprint_write(out, &request);
+  return TRUE;
+}
+
+static gboolean pass_tiles(ByteReader *reader, ByteWriter *out) {
+  HxfrRequestTiles tiles;
+  if (!hxfr_request_tiles_parse(reader, &tiles)) return FALSE;
+  g_assert(tiles.picture != 0 && tiles.rect_count <= HXFR_MAX_TILE_RECTS);
+  hxfr_request_tiles_write(out, &tiles);
+  Rect rect;
+  for (guint i = 0; i < MIN(tiles.rect_count, 100) && hxfr_rect_parse(reader, &rect); i++) hxfr_rect_write(out, &rect);
+  return TRUE;
+}
+
+static gboolean pass_wanted(ByteReader *reader, ByteWriter *out) {
+  HxfrPixelsWanted wanted;
+  if (!hxfr_pixels_wanted_parse(reader, &wanted)) return FALSE;
+  g_assert(hxfr_wanted_reason_text(wanted.reason));
+  hxfr_pixels_wanted_write(out, &wanted);
+  return TRUE;
+}
+
+static gboolean pass_request_scanout(ByteReader *reader, ByteWriter *out) {
+  guint32 scanout;
+  if (!hxfr_request_scanout_parse(reader, &scanout)) return FALSE;
+  byte_writer_u32(out, scanout);
   return TRUE;
 }
 
@@ -172,6 +207,14 @@ static Pass pass_of(guint8 type) {
     return pass_unit;
   case HXFR_HEARTBEAT:
     return pass_heartbeat;
+  case HXFR_REQUEST_FINGERPRINT:
+    return pass_fingerprint;
+  case HXFR_REQUEST_TILES:
+    return pass_tiles;
+  case HXFR_PIXELS_WANTED:
+    return pass_wanted;
+  case HXFR_REQUEST_SCANOUT:
+    return pass_request_scanout;
   case HXFR_ERROR:
     return pass_error;
   default:

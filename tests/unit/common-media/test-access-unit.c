@@ -23,7 +23,7 @@ static void test_layout(void) {
   byte_reader_init(&reader, unit->body, 16);
   for (guint i = 0; i < 2; i++) {
     Rect rect;
-    g_assert_true(hxfr_unit_rect_parse(&reader, &rect));
+    g_assert_true(hxfr_rect_parse(&reader, &rect));
     g_assert_cmpmem(&rect, sizeof rect, &rects[i], sizeof rect);
   }
   memset(unit->memory, 0xaa, ACCESS_UNIT_ROOM); /* the room is there */

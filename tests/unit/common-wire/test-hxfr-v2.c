@@ -4,7 +4,7 @@
 #include <string.h>
 
 typedef struct {
-  guint8 bytes[2048];
+  guint8 bytes[4096];
   gsize size;
 } Payload;
 
@@ -68,6 +68,26 @@ static gboolean parse_unit(ByteReader *reader) {
 static gboolean parse_heartbeat(ByteReader *reader) {
   HxfrHeartbeat heartbeat;
   return hxfr_heartbeat_parse(reader, &heartbeat);
+}
+
+static gboolean parse_fingerprint(ByteReader *reader) {
+  HxfrRequestFingerprint request;
+  return hxfr_request_fingerprint_parse(reader, &request);
+}
+
+static gboolean parse_tiles(ByteReader *reader) {
+  HxfrRequestTiles tiles;
+  return hxfr_request_tiles_parse(reader, &tiles);
+}
+
+static gboolean parse_wanted(ByteReader *reader) {
+  HxfrPixelsWanted wanted;
+  return hxfr_pixels_wanted_parse(reader, &wanted);
+}
+
+static gboolean parse_scanout(ByteReader *reader) {
+  guint32 scanout;
+  return hxfr_request_scanout_parse(reader, &scanout);
 }
 
 static Payload make_hello(gsize token_size, gsize name_size) {
@@ -259,7 +279,7 @@ static void test_unit_rect(void) {
     Rect rect;
     ByteReader reader;
     byte_reader_init(&reader, exact, size);
-    g_assert_cmpint(hxfr_unit_rect_parse(&reader, &rect), ==, size == sizeof bytes);
+    g_assert_cmpint(hxfr_rect_parse(&reader, &rect), ==, size == sizeof bytes);
     if (size == sizeof bytes) g_assert_cmpmem(&rect, sizeof rect, &((Rect){1, 2, 0xffff, 0x104}), sizeof rect);
   }
 }
@@ -279,9 +299,133 @@ static void test_heartbeat(void) {
   check_sizes(&payload, parse_heartbeat);
 }
 
+static const HxfrFrameRequest FRAME = {
+    .width = 1920,
+    .height = 1080,
+    .format = PIXEL_FORMAT_XRGB8888,
+    .pts_ns = -5,
+    .duration_ns = 16666667,
+    .force_keyframe = TRUE,
+};
+
+static void test_fingerprint(void) {
+  static const guint COUNTS[] = {1, 64, FINGERPRINT_MAX_PLACES};
+  for (gsize i = 0; i < G_N_ELEMENTS(COUNTS); i++) {
+    HxfrRequestFingerprint request = {.request = FRAME, .scanout = 3, .fingerprint = {.count = COUNTS[i]}}, again;
+    for (guint n = 0; n < COUNTS[i]; n++) {
+      request.fingerprint.places[n] = (FingerprintPlace){(guint16)(0xffff - n), (guint16)n, 0x00a0b0c0 + n};
+    }
+    Payload payload;
+    ByteWriter writer = begin(&payload);
+    hxfr_request_fingerprint_write(&writer, &request);
+    end(&payload, &writer);
+    g_assert_cmpuint(payload.size, ==, HXFR_FINGERPRINT_FIXED_SIZE + COUNTS[i] * HXFR_PLACE_SIZE);
+    g_assert_cmpuint(payload.size, <=, HXFR_MAX_REQUEST);
+    ByteReader reader;
+    byte_reader_init(&reader, payload.bytes, payload.size);
+    g_assert_true(hxfr_request_fingerprint_parse(&reader, &again));
+    g_assert_cmpint(again.request.pts_ns, ==, -5);
+    g_assert_true(again.request.force_keyframe);
+    g_assert_cmpuint(again.scanout, ==, 3);
+    g_assert_cmpmem(again.fingerprint.places, COUNTS[i] * sizeof(FingerprintPlace), request.fingerprint.places,
+                    COUNTS[i] * sizeof(FingerprintPlace));
+    check_sizes(&payload, parse_fingerprint);
+  }
+}
+
+/* F24: the number of places, as a peer that lies would set it. */
+static void test_fingerprint_lies(void) {
+  static const guint16 LIES[] = {0, 2, FINGERPRINT_MAX_PLACES + 1, 0x8000, 0xffff};
+  HxfrRequestFingerprint request = {.request = FRAME, .fingerprint = {.count = 1}};
+  for (gsize i = 0; i < G_N_ELEMENTS(LIES); i++) {
+    Payload payload = {0};
+    ByteWriter writer = begin(&payload);
+    hxfr_request_fingerprint_write(&writer, &request);
+    end(&payload, &writer);
+    payload.bytes[HXFR_FRAME_REQUEST_SIZE + 2] = (guint8)LIES[i];
+    payload.bytes[HXFR_FRAME_REQUEST_SIZE + 3] = (guint8)(LIES[i] >> 8);
+    ByteReader reader;
+    byte_reader_init(&reader, payload.bytes, payload.size);
+    g_assert_false(parse_fingerprint(&reader));
+    if (LIES[i] == 2) continue;
+    byte_reader_init(&reader, payload.bytes, sizeof payload.bytes); /* even if there were that many */
+    g_assert_false(parse_fingerprint(&reader));
+  }
+}
+
+/* The bytes themselves: what stands where is in docs/protocol.md. */
+static void test_tiles(void) {
+  HxfrRequestTiles tiles = {.request = FRAME, .picture = 0x11121314, .base = 0x21222324, .rect_count = 2}, again;
+  Payload payload;
+  ByteWriter writer = begin(&payload);
+  hxfr_request_tiles_write(&writer, &tiles);
+  hxfr_rect_write(&writer, &(Rect){1, 2, 0xffff, 0x104});
+  end(&payload, &writer);
+  static const guint8 TAIL[] = {0x14, 0x13, 0x12, 0x11, 0x24, 0x23, 0x22, 0x21, 2, 0, 0, 0, 1, 0, 2, 0, 255, 255, 4, 1};
+  g_assert_cmpmem(payload.bytes + HXFR_FRAME_REQUEST_SIZE, payload.size - HXFR_FRAME_REQUEST_SIZE, TAIL, sizeof TAIL);
+  payload.size = HXFR_TILES_FIXED_SIZE;
+  ByteReader reader;
+  byte_reader_init(&reader, payload.bytes, payload.size);
+  g_assert_true(hxfr_request_tiles_parse(&reader, &again));
+  g_assert_cmpuint(byte_reader_left(&reader), ==, 0);
+  g_assert_cmpuint(again.request.width, ==, 1920);
+  g_assert_cmphex(again.picture, ==, 0x11121314);
+  g_assert_cmphex(again.base, ==, 0x21222324);
+  g_assert_cmpuint(again.rect_count, ==, 2);
+  check_sizes(&payload, parse_tiles);
+  static const guint LIES[] = {HXFR_MAX_TILE_RECTS + 1, 0xffff};
+  for (gsize i = 0; i < G_N_ELEMENTS(LIES); i++) {
+    payload.bytes[HXFR_FRAME_REQUEST_SIZE + 8] = (guint8)LIES[i];
+    payload.bytes[HXFR_FRAME_REQUEST_SIZE + 9] = (guint8)(LIES[i] >> 8);
+    byte_reader_init(&reader, payload.bytes, payload.size);
+    g_assert_false(parse_tiles(&reader));
+  }
+  payload.bytes[HXFR_FRAME_REQUEST_SIZE + 9] = 0;
+  memset(payload.bytes + HXFR_FRAME_REQUEST_SIZE, 0, 4); /* a picture without a number */
+  byte_reader_init(&reader, payload.bytes, payload.size);
+  g_assert_false(parse_tiles(&reader));
+  g_assert_cmpuint(HXFR_MAX_TILE_RECTS, ==, 128 * 68);
+}
+
+static void test_pixels_wanted(void) {
+  Payload payload;
+  ByteWriter writer = begin(&payload);
+  hxfr_pixels_wanted_write(&writer, &(HxfrPixelsWanted){G_MININT64 + 7, HXFR_WANTED_IN_ORDER});
+  end(&payload, &writer);
+  g_assert_cmpuint(payload.size, ==, HXFR_PIXELS_WANTED_SIZE);
+  HxfrPixelsWanted again;
+  ByteReader reader;
+  byte_reader_init(&reader, payload.bytes, payload.size);
+  g_assert_true(hxfr_pixels_wanted_parse(&reader, &again));
+  g_assert_cmpint(again.pts_ns, ==, G_MININT64 + 7);
+  g_assert_cmpuint(again.reason, ==, 4);
+  check_sizes(&payload, parse_wanted);
+  for (guint32 reason = 0; reason < 8; reason++) g_assert_nonnull(hxfr_wanted_reason_text(reason));
+}
+
+static void test_request_scanout(void) {
+  Payload payload = {{0x0f, 0, 0, 0x80}, HXFR_REQUEST_SCANOUT_SIZE};
+  guint32 scanout;
+  ByteReader reader;
+  byte_reader_init(&reader, payload.bytes, payload.size);
+  g_assert_true(hxfr_request_scanout_parse(&reader, &scanout));
+  g_assert_cmphex(scanout, ==, 0x8000000f);
+  check_sizes(&payload, parse_scanout);
+}
+
+/* Their limits: pixels only where there are some. */
+static void test_limits(void) {
+  g_assert_cmpuint(hxfr_max_payload(HXFR_REQUEST_FINGERPRINT), ==, 4096);
+  g_assert_cmpuint(hxfr_max_payload(HXFR_PIXELS_WANTED), ==, 4096);
+  g_assert_cmpuint(hxfr_max_payload(HXFR_REQUEST_SCANOUT), ==, 4096);
+  g_assert_cmpuint(hxfr_max_payload(HXFR_REQUEST_TILES), ==, 56 + 8704 * 8 + (64u << 20));
+  g_assert_cmpstr(hxfr_type_name(HXFR_REQUEST_TILES), ==, "REQUEST_TILES");
+}
+
 static void test_random_bytes(void) {
-  static gboolean (*const PARSERS[])(ByteReader *) = {parse_hello, parse_welcome, parse_scanouts,
-                                                      parse_state, parse_unit,    parse_heartbeat};
+  static gboolean (*const PARSERS[])(ByteReader *) = {parse_hello,   parse_welcome,    parse_scanouts, parse_state,
+                                                      parse_unit,    parse_heartbeat,  parse_tiles,    parse_wanted,
+                                                      parse_scanout, parse_fingerprint};
   for (guint round = 0; round < 30000; round++) {
     guint8 bytes[400];
     gsize size = (gsize)g_test_rand_int_range(0, sizeof bytes);
@@ -304,6 +448,12 @@ int main(int argc, char **argv) {
   g_test_add_func("/hxfr-v2/unit", test_unit);
   g_test_add_func("/hxfr-v2/unit-rect", test_unit_rect);
   g_test_add_func("/hxfr-v2/heartbeat", test_heartbeat);
+  g_test_add_func("/hxfr-v2/fingerprint", test_fingerprint);
+  g_test_add_func("/hxfr-v2/fingerprint-lies-F24", test_fingerprint_lies);
+  g_test_add_func("/hxfr-v2/tiles", test_tiles);
+  g_test_add_func("/hxfr-v2/pixels-wanted", test_pixels_wanted);
+  g_test_add_func("/hxfr-v2/request-scanout", test_request_scanout);
+  g_test_add_func("/hxfr-v2/limits", test_limits);
   g_test_add_func("/hxfr-v2/random-bytes", test_random_bytes);
   return g_test_run();
 }

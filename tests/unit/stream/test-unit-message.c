@@ -102,7 +102,7 @@ static void test_version_2(void) {
   g_assert_cmpuint(parsed.rect_count, ==, 2);
   for (guint i = 0; i < 2; i++) {
     Rect rect;
-    g_assert_true(hxfr_unit_rect_parse(&reader, &rect));
+    g_assert_true(hxfr_rect_parse(&reader, &rect));
     g_assert_cmpmem(&rect, sizeof rect, &rects[i], sizeof rect);
   }
   const guint8 *data = byte_reader_bytes(&reader, 6);
