@@ -55,7 +55,7 @@ static void wake(gpointer data) {
   if (!connection->writable) connection->writable = watch(connection, G_IO_OUT, on_writable);
 }
 
-static const PeerTransport TRANSPORT = {.wake = wake};
+static const PeerTransport TRANSPORT = {.wake = wake, .has_pixels = TRUE};
 
 Connection *connection_create(PeerService *service, GMainContext *context, int fd, PeerTrust trust, const char *kind,
                               ConnectionClosed closed, gpointer data) {

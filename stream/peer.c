@@ -144,10 +144,23 @@ static gboolean token_matches(const char *token, const char *given) {
   return different == 0;
 }
 
-static guint32 features_of(const PeerService *service) {
+static gboolean takes_pixels(const Peer *peer) {
+  return peer->service->requests && peer->transport->has_pixels;
+}
+
+/* REQUEST_FINGERPRINT and what goes with it. To version 1 they are unknown types, like all that comes after it. */
+static gboolean takes_tiles(const Peer *peer) {
+  return peer->version >= HXFR_VERSION && takes_pixels(peer) && peer->service->requests->submit_tiles;
+}
+
+/* After its HELLO was accepted. */
+static guint32 features_of(const Peer *peer) {
+  const RequestSource *requests = peer->service->requests;
   guint32 features = HXFR_FEATURE_STATS;
-  if (service->requests) features |= HXFR_FEATURE_REQUESTS;
-  if (service->requests && service->requests->has_resources) features |= HXFR_FEATURE_RESOURCES;
+  if (requests) features |= HXFR_FEATURE_REQUESTS;
+  if (requests && requests->has_resources) features |= HXFR_FEATURE_RESOURCES;
+  if (takes_pixels(peer)) features |= HXFR_FEATURE_PIXELS;
+  if (takes_tiles(peer)) features |= HXFR_FEATURE_TILES;
   return features;
 }
 
@@ -183,7 +196,7 @@ static gboolean on_hello(Peer *peer, const HxfrHeader *header, ByteReader *reade
   HxfrWelcome welcome = {
       .version = HXFR_VERSION,
       .rights = rights_of(peer, &hello),
-      .features = features_of(peer->service),
+      .features = features_of(peer),
       .heartbeat_ms = HUB_HEARTBEAT_MS,
   };
   g_strlcpy(welcome.name, peer->service->vm_name, sizeof welcome.name);
@@ -302,6 +315,7 @@ static void on_enable_scanout(Peer *peer, const HxfrHeader *header, ByteReader *
       .success = request_book_enable(peer->requests, &enable),
   };
   if (response.success) {
+    request_book_bind_scanout(peer->requests, header->session_id, enable.scanout_id);
     g_snprintf(response.connector, sizeof response.connector, "Virtual-%u", enable.scanout_id + 1);
   }
   guint8 payload[HXFR_SCANOUT_RESP_SIZE];
@@ -320,12 +334,32 @@ static void on_disable_scanout(Peer *peer, const HxfrHeader *header, ByteReader 
   }
 }
 
-static void on_frame_request(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+static void on_request(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
   if (subscription_of(peer, header)) {
-    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "FRAME_REQUEST on a session that is a subscription");
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a request on a session that is a subscription");
+  } else if (header->type == HXFR_REQUEST_FINGERPRINT) {
+    request_book_take_fingerprint(peer->requests, header, reader);
+  } else if (header->type == HXFR_REQUEST_TILES) {
+    request_book_take_tiles(peer->requests, header, reader);
   } else {
     request_book_take(peer->requests, header, reader);
   }
+}
+
+static void on_request_scanout(Peer *peer, const HxfrHeader *header, ByteReader *reader) {
+  guint32 scanout;
+  if (!hxfr_request_scanout_parse(reader, &scanout) || scanout >= HXFR_MAX_SCANOUTS || subscription_of(peer, header)) {
+    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE,
+               "REQUEST_SCANOUT that is malformed, over 15, or on a session that is a subscription");
+  } else if (!request_book_bind_scanout(peer->requests, header->session_id, scanout)) {
+    send_error(peer, header->session_id, HXFR_ERR_NOT_CONFIGURED, "REQUEST_SCANOUT of too many sessions");
+  }
+}
+
+static gboolean skip_unknown(Peer *peer, const HxfrHeader *header) {
+  stats_count("peer.unknown-messages");
+  send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a message of unknown type was skipped");
+  return TRUE;
 }
 
 static void on_stats_req(Peer *peer, const HxfrHeader *header) {
@@ -360,20 +394,28 @@ static gboolean dispatch(Peer *peer, const HxfrHeader *header, ByteReader *reade
     on_disable_scanout(peer, header, reader);
     return TRUE;
   case HXFR_FRAME_REQUEST:
-    on_frame_request(peer, header, reader);
+    on_request(peer, header, reader);
+    return TRUE;
+  case HXFR_REQUEST_FINGERPRINT:
+  case HXFR_REQUEST_TILES:
+    if (!takes_tiles(peer)) return skip_unknown(peer, header);
+    on_request(peer, header, reader);
+    return TRUE;
+  case HXFR_REQUEST_SCANOUT:
+    if (!takes_tiles(peer)) return skip_unknown(peer, header);
+    on_request_scanout(peer, header, reader);
     return TRUE;
   case HXFR_STATS_REQ:
     on_stats_req(peer, header);
     return TRUE;
   default:
-    stats_count("peer.unknown-messages");
-    send_error(peer, header->session_id, HXFR_ERR_INVALID_MESSAGE, "a message of unknown type was skipped");
-    return TRUE;
+    return skip_unknown(peer, header);
   }
 }
 
 guint32 peer_max_payload(const Peer *peer, guint8 type) {
-  gboolean pixels = type == HXFR_FRAME_REQUEST && peer->admitted && peer->service->requests;
+  gboolean pixels = peer->admitted && ((type == HXFR_FRAME_REQUEST && takes_pixels(peer)) ||
+                                       (type == HXFR_REQUEST_TILES && takes_tiles(peer)));
   return pixels ? hxfr_max_payload(type) : MIN(hxfr_max_payload(type), HXFR_MAX_REQUEST);
 }
 

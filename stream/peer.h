@@ -25,6 +25,7 @@ typedef enum {
 /* Called on the hub's thread; must not call back into the peer. */
 typedef struct {
   void (*wake)(gpointer data); /* something is in the outbox */
+  gboolean has_pixels;         /* messages as large as pixels can come this way */
 } PeerTransport;
 
 /* What all peers of a daemon share. Outlives them. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Bit rates that a peer wished for sessions before their first request. */
+/* Bit rates that a peer wished, and scanouts that it named, for sessions before their first request. */
 #define REQUESTS_MAX_WISHES 64u
 
 /* What a session owes for one request. */
@@ -30,6 +30,7 @@ struct RequestBook {
   gpointer data;
   GHashTable *sessions; /* by id, of Session */
   GHashTable *wishes;   /* bit rates by id, of sessions that are not open yet */
+  GHashTable *scanouts; /* their scanouts by id, those that are not 0 */
   guint in_flight;
   guint32 outputs; /* a bit each: connected by this peer */
 };
@@ -49,12 +50,14 @@ RequestBook *request_book_create(const RequestSource *source, gpointer source_da
   book->data = data;
   book->sessions = g_hash_table_new_full(NULL, NULL, NULL, session_free);
   book->wishes = g_hash_table_new(NULL, NULL);
+  book->scanouts = g_hash_table_new(NULL, NULL);
   return book;
 }
 
 void request_book_destroy(RequestBook *book) {
   g_hash_table_unref(book->sessions);
   g_hash_table_unref(book->wishes);
+  g_hash_table_unref(book->scanouts);
   for (guint i = 0; i < HXFR_MAX_SCANOUTS; i++) {
     if (book->outputs >> i & 1) request_book_disable(book, i);
   }
@@ -69,12 +72,27 @@ static void send_error(RequestBook *book, guint16 session_id, gint32 code, const
   book->send(hxfr_error_message(session_id, code, text), book->data);
 }
 
+static void send_wanted(Session *session, gint64 pts_ns, guint32 reason) {
+  guint8 payload[HXFR_PIXELS_WANTED_SIZE];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_pixels_wanted_write(&writer, &(HxfrPixelsWanted){pts_ns, reason});
+  stats_count("requests.pixels-wanted");
+  log_debug("requests", "session %u: pixels wanted, pts=%" G_GINT64_FORMAT ": %s", session->id, pts_ns,
+            hxfr_wanted_reason_text(reason));
+  session->book->send(hxfr_message(HXFR_PIXELS_WANTED, session->id, payload, sizeof payload), session->book->data);
+}
+
 static void on_answer(gpointer data, AccessUnit *unit, gint32 code, const char *text) {
   Session *session = data;
   RequestBook *book = session->book;
   g_autofree Debt *debt = g_queue_pop_head(&session->debts);
   g_assert(debt != NULL);
   book->in_flight--;
+  if (!unit && code > 0) {
+    send_wanted(session, debt->pts_ns, (guint32)code);
+    return;
+  }
   if (!unit) {
     send_error(book, session->id, code, text);
     return;
@@ -103,6 +121,8 @@ static Session *find_or_open(RequestBook *book, guint16 id) {
   g_hash_table_insert(book->sessions, GUINT_TO_POINTER(id), session);
   gpointer wish = g_hash_table_lookup(book->wishes, GUINT_TO_POINTER(id));
   if (wish) book->source->set_bitrate(opened, GPOINTER_TO_UINT(wish));
+  gpointer scanout = g_hash_table_lookup(book->scanouts, GUINT_TO_POINTER(id));
+  if (scanout) book->source->set_scanout(opened, GPOINTER_TO_UINT(scanout));
   return session;
 }
 
@@ -128,35 +148,104 @@ static GBytes *take_pixels(const HxfrFrameRequest *request, ByteReader *reader, 
   return NULL;
 }
 
+/* The session that owes one more answer now; NULL where the answer is ERROR, which is sent. why: NULL, or what is wrong
+ * with the request already. */
+static Session *admit(RequestBook *book, const HxfrHeader *header, const HxfrFrameRequest *request, const char *why) {
+  Session *session = NULL;
+  gint32 code = HXFR_ERR_INVALID_MESSAGE;
+  if (!why) {
+    session = book->source ? find_or_open(book, header->session_id) : NULL;
+    gboolean no_resource = !book->source && request->resource_id != 0; /* by wire rule 2, whatever else is missing */
+    code = no_resource ? HXFR_ERR_RESOURCE_NOT_FOUND : HXFR_ERR_NOT_CONFIGURED;
+    why = book->source ? "too many request sessions of this VM: 8 at the most" : "this host takes no requests";
+  }
+  if (!session) {
+    /* sessions that never were have no order to keep; those that are get a malformed request's answer at once */
+    send_error(book, header->session_id, code, why);
+    return NULL;
+  }
+  stats_count("requests.taken");
+  g_queue_push_tail(&session->debts, g_memdup2(&(Debt){request->pts_ns}, sizeof(Debt)));
+  book->in_flight++;
+  return session;
+}
+
 void request_book_take(RequestBook *book, const HxfrHeader *header, ByteReader *reader) {
   HxfrFrameRequest request;
   g_autoptr(GBytes) pixels = NULL;
   const char *why = NULL;
-  gint32 code = HXFR_ERR_INVALID_MESSAGE;
   if (!hxfr_frame_request_parse(reader, &request)) {
     why = "a malformed FRAME_REQUEST";
   } else if (header->flags & HXFR_FLAG_PIXELS && request.resource_id == 0) {
     pixels = take_pixels(&request, reader, &why);
   }
-  Session *session = NULL;
   if (!why) {
     log_debug("requests", "session %u: request for resource %u, %ux%u, pts=%" G_GINT64_FORMAT "%s", header->session_id,
               request.resource_id, request.width, request.height, request.pts_ns, pixels ? ", with pixels" : "");
-    session = book->source ? find_or_open(book, header->session_id) : NULL;
-    gboolean no_resource = !book->source && request.resource_id != 0; /* by wire rule 2, whatever else is missing */
-    code = no_resource ? HXFR_ERR_RESOURCE_NOT_FOUND : HXFR_ERR_NOT_CONFIGURED;
-    if (!session)
-      why = book->source ? "too many request sessions of this VM: 8 at the most" : "this host takes no requests";
   }
-  if (!session) {
-    /* sessions that never were have no order to keep; those that are get a malformed request's answer at once */
-    send_error(book, header->session_id, code, why);
-    return;
+  Session *session = admit(book, header, &request, why);
+  if (session) book->source->submit(session->session, &request, pixels);
+}
+
+static const char *check_fingerprint(const HxfrRequestFingerprint *request) {
+  const HxfrFrameRequest *frame = &request->request;
+  if (request->scanout >= HXFR_MAX_SCANOUTS) return "REQUEST_FINGERPRINT of a scanout over 15";
+  for (guint i = 0; i < request->fingerprint.count; i++) {
+    const FingerprintPlace *place = &request->fingerprint.places[i];
+    if (place->x >= frame->width || place->y >= frame->height) return "REQUEST_FINGERPRINT with a place outside";
   }
-  stats_count("requests.taken");
-  g_queue_push_tail(&session->debts, g_memdup2(&(Debt){request.pts_ns}, sizeof(Debt)));
-  book->in_flight++;
-  book->source->submit(session->session, &request, pixels);
+  return NULL;
+}
+
+void request_book_take_fingerprint(RequestBook *book, const HxfrHeader *header, ByteReader *reader) {
+  HxfrRequestFingerprint request;
+  const char *why = "a malformed REQUEST_FINGERPRINT";
+  if (hxfr_request_fingerprint_parse(reader, &request)) why = check_fingerprint(&request);
+  if (!why) {
+    stats_count("requests.fingerprints");
+    log_debug("requests", "session %u: request by fingerprint, %u places on scanout %u, %ux%u, pts=%" G_GINT64_FORMAT,
+              header->session_id, request.fingerprint.count, request.scanout, request.request.width,
+              request.request.height, request.request.pts_ns);
+  }
+  Session *session = admit(book, header, &request.request, why);
+  if (session) book->source->submit_fingerprint(session->session, &request);
+}
+
+void request_book_take_tiles(RequestBook *book, const HxfrHeader *header, ByteReader *reader) {
+  g_auto(RequestTiles) request = {0};
+  const char *why;
+  if (request_tiles_read(&request, reader, &why)) {
+    const HxfrRequestTiles *tiles = &request.tiles;
+    gsize size = g_bytes_get_size(request.bytes);
+    stats_count("requests.tiles");
+    stats_add(stats_counter("requests.tile-rects"), tiles->rect_count);
+    stats_add(stats_counter("requests.tile-bytes"), (gint64)size);
+    log_debug("requests",
+              "session %u: request by tiles, picture %u on %u, %u rectangles, %" G_GSIZE_FORMAT
+              " bytes, %ux%u, pts=%" G_GINT64_FORMAT,
+              header->session_id, tiles->picture, tiles->base, tiles->rect_count, size, tiles->request.width,
+              tiles->request.height, tiles->request.pts_ns);
+  }
+  Session *session = admit(book, header, &request.tiles.request, why);
+  if (session) book->source->submit_tiles(session->session, &request);
+}
+
+gboolean request_book_bind_scanout(RequestBook *book, guint16 session_id, guint scanout) {
+  g_assert(scanout < HXFR_MAX_SCANOUTS);
+  if (!book->source || !book->source->set_scanout) return FALSE;
+  Session *session = g_hash_table_lookup(book->sessions, GUINT_TO_POINTER(session_id));
+  if (session) {
+    book->source->set_scanout(session->session, scanout);
+    return TRUE;
+  }
+  gboolean known = g_hash_table_contains(book->scanouts, GUINT_TO_POINTER(session_id));
+  if (scanout == 0) {
+    g_hash_table_remove(book->scanouts, GUINT_TO_POINTER(session_id));
+    return TRUE;
+  }
+  if (!known && g_hash_table_size(book->scanouts) >= REQUESTS_MAX_WISHES) return FALSE;
+  g_hash_table_insert(book->scanouts, GUINT_TO_POINTER(session_id), GUINT_TO_POINTER(scanout));
+  return TRUE;
 }
 
 gboolean request_book_has_session(const RequestBook *book, guint16 session_id) {

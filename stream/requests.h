@@ -2,12 +2,12 @@
 #pragma once
 
 #include "common/media/access-unit.h"
-#include "common/wire/hxfr.h"
+#include "stream/request-tiles.h"
 
 /*
- * FRAME_REQUEST: a peer asks for one picture at a time, by resource id, by
- * "what the scanout shows", or with the pixels themselves. One answer each, in
- * order within its session.
+ * FRAME_REQUEST and version 2's REQUEST_…: a peer asks for one picture at a
+ * time, by resource id, by "what the scanout shows", by a fingerprint of that,
+ * or with the pixels themselves. One answer each, in order within its session.
  *
  * RequestSource is what answers: the host has one, a bridge may have none.
  * RequestBook is a peer's list of sessions and of what they owe. All on the
@@ -23,8 +23,8 @@
 
 typedef struct RequestSession RequestSession;
 
-/* The answer to the oldest request that waits: a unit (taken over), or NULL and why not (an HxfrErrorCode and a text).
- */
+/* The answer to the oldest request that waits: a unit (taken over), or NULL and why not (an HxfrErrorCode and a text;
+ * above 0 an HxfrWantedReason: PIXELS_WANTED). */
 typedef void (*RequestAnswer)(gpointer data, AccessUnit *unit, gint32 code, const char *text);
 
 typedef struct {
@@ -34,6 +34,11 @@ typedef struct {
   void (*close)(RequestSession *session);
   /* Never refuses: what is wrong is an answer. pixels: NULL, or what came with the request; a reference is taken. */
   void (*submit)(RequestSession *session, const HxfrFrameRequest *request, GBytes *pixels);
+  /* Likewise, version 2's: both, or NULL both. What is needed of the arguments is copied or referenced. */
+  void (*submit_fingerprint)(RequestSession *session, const HxfrRequestFingerprint *request);
+  void (*submit_tiles)(RequestSession *session, const RequestTiles *request);
+  /* What resource 0 means in requests that come after; below HXFR_MAX_SCANOUTS. 0 at first. NULL: it stays 0. */
+  void (*set_scanout)(RequestSession *session, guint scanout);
   void (*set_bitrate)(RequestSession *session, guint bitrate); /* bit/s; 0: the ceiling */
   void (*force_keyframe)(RequestSession *session);
   gsize (*pixel_bytes)(gpointer data); /* that wait, of all sessions */
@@ -55,6 +60,11 @@ void request_book_destroy(RequestBook *book);
 
 /* A FRAME_REQUEST of the session; the reader is at its payload. */
 void request_book_take(RequestBook *book, const HxfrHeader *header, ByteReader *reader);
+/* Likewise REQUEST_FINGERPRINT and REQUEST_TILES; where the source has them. */
+void request_book_take_fingerprint(RequestBook *book, const HxfrHeader *header, ByteReader *reader);
+void request_book_take_tiles(RequestBook *book, const HxfrHeader *header, ByteReader *reader);
+/* From here on, resource 0 of that session, open or not, is that scanout. FALSE: it cannot be kept. */
+gboolean request_book_bind_scanout(RequestBook *book, guint16 session_id, guint scanout);
 gboolean request_book_has_session(const RequestBook *book, guint16 session_id);
 /* Of a session that is open, or will be. FALSE: no requests are served, or too many wishes wait. */
 gboolean request_book_set_bitrate(RequestBook *book, guint16 session_id, guint bitrate);

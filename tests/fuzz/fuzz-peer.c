@@ -39,7 +39,7 @@ typedef struct {
 static void on_wake(gpointer data) {
 }
 
-static const PeerTransport TRANSPORT = {.wake = on_wake};
+static const PeerTransport TRANSPORT = {.wake = on_wake, .has_pixels = TRUE};
 
 static void check_item(const OutboxItem *item) {
   HxfrHeader header;

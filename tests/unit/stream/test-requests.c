@@ -238,6 +238,197 @@ static void test_no_source(Fixture *fixture, gconstpointer data) {
   g_assert_false(request_book_is_congested(fixture->book));
 }
 
+typedef void (*Take)(RequestBook *book, const HxfrHeader *header, ByteReader *reader);
+
+/* A payload as it is; in an allocation of exactly its size. */
+static void take_payload(Fixture *fixture, Take take, guint16 session, const guint8 *payload, gsize size) {
+  g_autofree guint8 *exact = g_memdup2(payload, MAX(size, 1));
+  ByteReader reader;
+  byte_reader_init(&reader, exact, size);
+  HxfrHeader header = {HXFR_REQUEST_TILES, 0, session, (guint32)size};
+  take(fixture->book, &header, &reader);
+}
+
+static HxfrRequestFingerprint make_fingerprint(gint64 pts) {
+  HxfrRequestFingerprint request = {.request = {.width = 40, .height = 20, .pts_ns = pts}, .scanout = 2};
+  request.fingerprint.count = 2;
+  request.fingerprint.places[1] = (FingerprintPlace){39, 19, 0x123456};
+  return request;
+}
+
+static void ask_fingerprint(Fixture *fixture, guint16 session, const HxfrRequestFingerprint *request) {
+  guint8 payload[HXFR_MAX_REQUEST];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_request_fingerprint_write(&writer, request);
+  take_payload(fixture, request_book_take_fingerprint, session, payload, writer.position);
+}
+
+static void expect_wanted(Fixture *fixture, guint16 session, gint64 pts, guint32 reason) {
+  ByteReader reader;
+  g_autoptr(GBytes) message = next(fixture, HXFR_PIXELS_WANTED, session, &reader);
+  HxfrPixelsWanted wanted;
+  g_assert_true(hxfr_pixels_wanted_parse(&reader, &wanted));
+  g_assert_cmpint(wanted.pts_ns, ==, pts);
+  g_assert_cmpuint(wanted.reason, ==, reason);
+}
+
+/* One answer each, in order, of three kinds. */
+static void test_fingerprint(Fixture *fixture, gconstpointer data) {
+  for (gint64 pts = 0; pts < 4; pts++) {
+    HxfrRequestFingerprint request = make_fingerprint(pts);
+    ask_fingerprint(fixture, 7, &request);
+  }
+  g_assert_cmpuint(fixture->requests.last_fingerprint.scanout, ==, 2);
+  g_assert_cmphex(fixture->requests.last_fingerprint.fingerprint.places[1].pixel, ==, 0x123456);
+  g_assert_true(g_queue_is_empty(&fixture->sent));
+  fake_requests_answer(&fixture->requests, 0, support_unit(TRUE, 1, 64));
+  fake_requests_refuse(&fixture->requests, 0, HXFR_WANTED_DIFFERENT);
+  fake_requests_refuse(&fixture->requests, 0, HXFR_WANTED_IN_ORDER);
+  fake_requests_refuse(&fixture->requests, 0, HXFR_ERR_ENCODE_FAILED);
+  expect_response(fixture, 7, 0);
+  expect_wanted(fixture, 7, 1, HXFR_WANTED_DIFFERENT);
+  expect_wanted(fixture, 7, 2, HXFR_WANTED_IN_ORDER);
+  expect_error(fixture, 7, HXFR_ERR_ENCODE_FAILED);
+  g_assert_false(request_book_is_congested(fixture->book));
+}
+
+static void test_fingerprint_lies(Fixture *fixture, gconstpointer data) {
+  static const FingerprintPlace PLACES[] = {{40, 0, 0}, {0, 20, 0}, {0xffff, 0xffff, 0}};
+  for (guint i = 0; i < G_N_ELEMENTS(PLACES); i++) {
+    HxfrRequestFingerprint request = make_fingerprint(0);
+    request.fingerprint.places[0] = PLACES[i];
+    ask_fingerprint(fixture, 1, &request);
+    expect_error(fixture, 1, HXFR_ERR_INVALID_MESSAGE);
+  }
+  HxfrRequestFingerprint request = make_fingerprint(0);
+  request.scanout = HXFR_MAX_SCANOUTS;
+  ask_fingerprint(fixture, 1, &request);
+  expect_error(fixture, 1, HXFR_ERR_INVALID_MESSAGE);
+  request = make_fingerprint(0);
+  request.request.width = request.request.height = 0;
+  ask_fingerprint(fixture, 1, &request);
+  expect_error(fixture, 1, HXFR_ERR_INVALID_MESSAGE);
+  g_assert_cmpuint(fixture->requests.submitted, ==, 0);
+  g_assert_cmpuint(fixture->requests.opened, ==, 0);
+}
+
+/* REQUEST_TILES of up to two rectangles and `pixels` bytes. */
+static void ask_tiles(Fixture *fixture, HxfrRequestTiles tiles, const Rect *rects, gsize pixels) {
+  gsize size = HXFR_TILES_FIXED_SIZE + 2 * HXFR_RECT_SIZE + pixels;
+  g_autofree guint8 *payload = g_malloc0(size);
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, size);
+  hxfr_request_tiles_write(&writer, &tiles);
+  for (guint i = 0; i < MIN(tiles.rect_count, 2); i++) hxfr_rect_write(&writer, &rects[i]);
+  byte_writer_zeros(&writer, pixels);
+  take_payload(fixture, request_book_take_tiles, 1, payload, writer.position);
+}
+
+static HxfrRequestTiles make_tiles(guint32 format, guint width, guint height, guint rects) {
+  return (HxfrRequestTiles){
+      .request = {.width = width, .height = height, .format = format, .pts_ns = 77},
+      .picture = 2,
+      .base = 1,
+      .rect_count = (guint16)rects,
+  };
+}
+
+static void test_tiles(Fixture *fixture, gconstpointer data) {
+  const Rect rects[] = {{0, 0, 64, 48}, {62, 40, 2, 8}};
+  HxfrRequestTiles packed = make_tiles(PIXEL_FORMAT_XBGR8888, 64, 48, 2);
+  HxfrRequestTiles planar = make_tiles(PIXEL_FORMAT_NV12, 64, 48, 2);
+  ask_tiles(fixture, packed, rects, (64 * 48 + 16) * 4);
+  g_assert_cmpuint(fixture->requests.last_tiles.picture, ==, 2);
+  g_assert_cmpuint(fixture->requests.last_tiles.base, ==, 1);
+  g_assert_cmpuint(fixture->requests.last_rect.x, ==, 62);
+  ask_tiles(fixture, planar, rects, (64 * 48 + 16) * 3 / 2);
+  packed.rect_count = 0; /* nothing changed */
+  ask_tiles(fixture, packed, NULL, 0);
+  g_assert_cmpuint(fixture->requests.tiles, ==, 3);
+  fake_requests_answer(&fixture->requests, 0, support_unit(TRUE, 1, 64));
+  fake_requests_refuse(&fixture->requests, 0, HXFR_WANTED_NO_BASE);
+  expect_response(fixture, 1, 77);
+  expect_wanted(fixture, 1, 77, HXFR_WANTED_NO_BASE);
+}
+
+/* F24: rectangles and sizes that lie, each refused before anything of their size is allocated. */
+static void test_tiles_lie(Fixture *fixture, gconstpointer data) {
+  const guint32 packed = PIXEL_FORMAT_XRGB8888, nv12 = PIXEL_FORMAT_NV12;
+  const struct {
+    HxfrRequestTiles tiles;
+    Rect rect;
+    gsize bytes;
+  } bad[] = {
+      {make_tiles(packed, 64, 48, 1), {0, 0, 4, 4}, 63},
+      {make_tiles(packed, 64, 48, 1), {0, 0, 4, 4}, 65},
+      {make_tiles(packed, 64, 48, 1), {0, 0, 0, 4}, 0},
+      {make_tiles(packed, 64, 48, 1), {0, 0, 4, 0}, 0},
+      {make_tiles(packed, 64, 48, 1), {61, 0, 4, 4}, 64},
+      {make_tiles(packed, 64, 48, 1), {0, 45, 4, 4}, 64},
+      {make_tiles(packed, 64, 48, 1), {0xffff, 0xffff, 0xffff, 0xffff}, 64},
+      {make_tiles(packed, 64, 48, 0), {0, 0, 0, 0}, 1},
+      {make_tiles(packed, 64, 48, 3), {0, 0, 4, 4}, 0},
+      {make_tiles(packed, 0, 48, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(packed, 64, 0, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(packed, 8193, 48, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(packed, 64, 4321, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(packed, G_MAXUINT32, G_MAXUINT32, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(packed, 8192, 4320, 0), {0, 0, 0, 0}, 0}, /* 141 MB */
+      {make_tiles(0x12345678, 64, 48, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(nv12, 63, 48, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(nv12, 64, 47, 0), {0, 0, 0, 0}, 0},
+      {make_tiles(nv12, 64, 48, 1), {1, 0, 4, 4}, 24},
+      {make_tiles(nv12, 64, 48, 1), {0, 1, 4, 4}, 24},
+      {make_tiles(nv12, 64, 48, 1), {0, 0, 3, 4}, 18},
+      {make_tiles(nv12, 64, 48, 1), {0, 0, 4, 3}, 18},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+    const Rect rects[] = {bad[i].rect, bad[i].rect};
+    ask_tiles(fixture, bad[i].tiles, rects, bad[i].bytes);
+    expect_error(fixture, 1, HXFR_ERR_INVALID_MESSAGE);
+  }
+  HxfrRequestTiles good = make_tiles(packed, 64, 48, 1);
+  good.picture = 0;
+  ask_tiles(fixture, good, &(Rect){0, 0, 4, 4}, 64);
+  expect_error(fixture, 1, HXFR_ERR_INVALID_MESSAGE);
+  g_assert_cmpuint(fixture->requests.submitted, ==, 0);
+}
+
+/* Every truncation of a good one is refused. */
+static void test_tiles_cut(Fixture *fixture, gconstpointer data) {
+  guint8 payload[HXFR_TILES_FIXED_SIZE + HXFR_RECT_SIZE + 16] = {0};
+  ByteWriter writer;
+  HxfrRequestTiles tiles = make_tiles(PIXEL_FORMAT_XRGB8888, 64, 48, 1);
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_request_tiles_write(&writer, &tiles);
+  hxfr_rect_write(&writer, &(Rect){3, 3, 2, 2});
+  for (gsize size = 0; size < sizeof payload; size++) {
+    take_payload(fixture, request_book_take_tiles, 1, payload, size);
+    expect_error(fixture, 1, HXFR_ERR_INVALID_MESSAGE);
+  }
+  take_payload(fixture, request_book_take_tiles, 1, payload, sizeof payload);
+  g_assert_cmpuint(fixture->requests.tiles, ==, 1);
+}
+
+static void test_scanouts(Fixture *fixture, gconstpointer data) {
+  g_assert_true(request_book_bind_scanout(fixture->book, 5, 3)); /* before the session is there */
+  g_assert_cmpuint(fixture->requests.opened, ==, 0);
+  ask_pts(fixture, 4, 0);
+  ask_pts(fixture, 5, 0);
+  g_assert_cmpuint(fixture->requests.scanouts[0], ==, 0);
+  g_assert_cmpuint(fixture->requests.scanouts[1], ==, 3);
+  g_assert_true(request_book_bind_scanout(fixture->book, 5, 0));
+  g_assert_true(request_book_bind_scanout(fixture->book, 4, 15));
+  g_assert_cmpuint(fixture->requests.scanouts[0], ==, 15);
+  g_assert_cmpuint(fixture->requests.scanouts[1], ==, 0);
+  guint kept = 0;
+  for (guint16 id = 100; id < 300; id++) kept += request_book_bind_scanout(fixture->book, id, 1) ? 1 : 0;
+  g_assert_cmpuint(kept, <=, 64);
+  g_assert_true(request_book_bind_scanout(fixture->book, 100, 0)); /* makes room */
+  g_assert_true(request_book_bind_scanout(fixture->book, 299, 1));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   log_set_level(LOG_ERROR);
@@ -251,5 +442,11 @@ int main(int argc, char **argv) {
   ADD("F05-F16-gone", test_gone);
   ADD("outputs", test_outputs);
   ADD("no-source", test_no_source);
+  ADD("F27-fingerprint", test_fingerprint);
+  ADD("F24-fingerprint-lies", test_fingerprint_lies);
+  ADD("tiles", test_tiles);
+  ADD("F24-tiles-lie", test_tiles_lie);
+  ADD("F24-tiles-cut", test_tiles_cut);
+  ADD("scanouts", test_scanouts);
   return g_test_run();
 }

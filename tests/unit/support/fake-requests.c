@@ -27,7 +27,7 @@ static void on_close(RequestSession *session) {
   g_free(session);
 }
 
-static void on_submit(RequestSession *session, const HxfrFrameRequest *request, GBytes *pixels) {
+static void take(RequestSession *session, const HxfrFrameRequest *request, GBytes *pixels) {
   FakeRequests *requests = session->requests;
   requests->submitted++;
   requests->last = *request;
@@ -36,6 +36,49 @@ static void on_submit(RequestSession *session, const HxfrFrameRequest *request, 
   if (!requests->answer_at_once) return;
   session->owed--;
   session->answer(session->answer_data, support_unit(TRUE, 1, 64), HXFR_OK, "");
+}
+
+static void on_submit(RequestSession *session, const HxfrFrameRequest *request, GBytes *pixels) {
+  take(session, request, pixels);
+}
+
+static void on_fingerprint(RequestSession *session, const HxfrRequestFingerprint *request) {
+  FakeRequests *requests = session->requests;
+  g_assert_cmpuint(request->fingerprint.count, >, 0);
+  g_assert_cmpuint(request->scanout, <, HXFR_MAX_SCANOUTS);
+  requests->last_fingerprint = *request;
+  if (!requests->answer_at_once || requests->fingerprints++ % 2) {
+    take(session, &request->request, NULL);
+  } else {
+    session->answer(session->answer_data, NULL, HXFR_WANTED_DIFFERENT, "");
+  }
+}
+
+/* Looks at every byte, so that AddressSanitizer knows whether it is there. */
+static void on_tiles(RequestSession *session, const RequestTiles *request) {
+  FakeRequests *requests = session->requests;
+  gsize size, needed = 0;
+  const guint8 *bytes = g_bytes_get_data(request->bytes, &size);
+  gboolean planar = request->tiles.request.format == PIXEL_FORMAT_NV12;
+  for (guint i = 0; i < request->tiles.rect_count; i++) {
+    const Rect *rect = &request->rects[i];
+    g_assert_cmpuint(rect->x + rect->width, <=, request->tiles.request.width);
+    g_assert_cmpuint(rect->y + rect->height, <=, request->tiles.request.height);
+    needed += (gsize)rect->width * rect->height * (planar ? 3 : 8) / 2;
+    requests->last_rect = *rect;
+  }
+  g_assert_cmpuint(needed, ==, size);
+  volatile guint8 sum = 0;
+  for (gsize i = 0; i < size; i++) sum += bytes[i];
+  requests->tiles++;
+  requests->last_tiles = request->tiles;
+  take(session, &request->tiles.request, request->bytes);
+}
+
+static void on_scanout(RequestSession *session, guint scanout) {
+  guint index;
+  g_assert_cmpuint(scanout, <, HXFR_MAX_SCANOUTS);
+  if (g_ptr_array_find(session->requests->sessions, session, &index)) session->requests->scanouts[index] = scanout;
 }
 
 static void on_bitrate(RequestSession *session, guint bitrate) {
@@ -68,6 +111,9 @@ const RequestSource FAKE_REQUESTS = {
     .open = on_open,
     .close = on_close,
     .submit = on_submit,
+    .submit_fingerprint = on_fingerprint,
+    .submit_tiles = on_tiles,
+    .set_scanout = on_scanout,
     .set_bitrate = on_bitrate,
     .force_keyframe = on_force,
     .pixel_bytes = on_pixel_bytes,

@@ -9,7 +9,7 @@ static void on_wake(gpointer data) {
   ((PeerRig *)data)->wakes++;
 }
 
-const PeerTransport PEER_RIG_TRANSPORT = {.wake = on_wake};
+const PeerTransport PEER_RIG_TRANSPORT = {.wake = on_wake, .has_pixels = TRUE};
 
 void peer_rig_begin(PeerRig *rig, PeerTrust trust) {
   rig->peer = peer_create(&rig->service, trust, "test", &PEER_RIG_TRANSPORT, rig);
