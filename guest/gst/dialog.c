@@ -18,12 +18,12 @@ static void say(Dialog *dialog, LogLevel level, const char *format, ...) {
 void dialog_init(Dialog *dialog, const LinkSettings *settings, const LinkEvents *events, gpointer data) {
   *dialog = (Dialog){.settings = settings, .events = events, .data = data, .channel = {.fd = -1}};
   dialog->where = address_to_string(&settings->address, -1);
-  request_window_init(&dialog->window);
+  request_sender_init(&dialog->sender, settings, events, data, &dialog->channel, &dialog->counters);
 }
 
 void dialog_finish(Dialog *dialog) {
   dialog_close(dialog);
-  request_window_finish(&dialog->window);
+  request_sender_finish(&dialog->sender);
   g_clear_pointer(&dialog->where, g_free);
 }
 
@@ -77,7 +77,6 @@ gboolean dialog_open(Dialog *dialog, GError **error) {
   dialog->said[0] = dialog->state[0] = '\0';
   dialog->pong_us = dialog->answer_us = 0;
   dialog->config_asked = dialog->starting = dialog->dark = FALSE;
-  dialog->fresh = TRUE;
   enter(dialog, DIALOG_GREETING);
   guint8 payload[HXFR_HELLO_FIXED_SIZE + HXFR_MAX_TOKEN + HXFR_MAX_NAME];
   ByteWriter writer;
@@ -88,44 +87,25 @@ gboolean dialog_open(Dialog *dialog, GError **error) {
   return TRUE;
 }
 
-static void send_request(Dialog *dialog, RequestSlot *slot) {
-  const Request *request = &slot->request;
-  gsize pixels_size = request->pixels ? g_bytes_get_size(request->pixels) : 0;
-  HxfrHeader header = {
-      .type = HXFR_FRAME_REQUEST,
-      .flags = request->pixels ? HXFR_FLAG_PIXELS : 0,
-      .session_id = (guint16)dialog->settings->scanout,
-      .payload_size = (guint32)(HXFR_FRAME_REQUEST_SIZE + pixels_size),
-  };
-  HxfrFrameRequest wire = {
-      .resource_id = request->resource_id,
-      .width = request->width,
-      .height = request->height,
-      .format = request->format,
-      .stride = request->stride,
-      .pts_ns = slot->wire_pts_ns,
-      .duration_ns = request->duration_ns,
-      .force_keyframe = request->force_keyframe || dialog->fresh,
-  };
-  guint8 bytes[HXFR_HEADER_SIZE + HXFR_FRAME_REQUEST_SIZE];
-  ByteWriter writer;
-  byte_writer_init(&writer, bytes, sizeof bytes);
-  hxfr_header_write(&writer, &header);
-  hxfr_frame_request_write(&writer, &wire);
-  channel_queue(&dialog->channel, g_bytes_new(bytes, sizeof bytes));
-  if (request->pixels) channel_queue(&dialog->channel, g_bytes_ref(request->pixels));
-  slot->end = dialog->channel.queued;
-  slot->sent_us = g_get_monotonic_time();
-  dialog->fresh = FALSE;
-  dialog->counters.requests++;
-  say(dialog, LOG_DEBUG, "Sent frame request pts=%" G_GINT64_FORMAT " resource=%u %ux%u%s%s", wire.pts_ns,
-      wire.resource_id, wire.width, wire.height, wire.force_keyframe ? " key" : "", request->pixels ? " pixels" : "");
+/* The oldest request ends without a picture. */
+static void end_oldest(Dialog *dialog, const GError *why) {
+  Request request;
+  request_sender_end(&dialog->sender, FALSE, &request);
+  dialog->events->answered(request.id, NULL, why, dialog->data);
+}
+
+static void send_requests(Dialog *dialog) {
+  g_autoptr(GError) why = NULL;
+  while (dialog->phase == DIALOG_UP && !request_sender_send(&dialog->sender, &why)) {
+    dialog->counters.errors++;
+    end_oldest(dialog, why);
+    g_clear_error(&why);
+  }
 }
 
 void dialog_request(Dialog *dialog, const Request *request) {
-  g_assert(!request->pixels || g_bytes_get_size(request->pixels) <= HXFR_MAX_PIXELS);
-  RequestSlot *slot = request_window_add(&dialog->window, request);
-  if (dialog->phase == DIALOG_UP) send_request(dialog, slot);
+  request_window_add(&dialog->sender.window, request);
+  send_requests(dialog);
 }
 
 void dialog_configure(Dialog *dialog, const HxfrConfig *config) {
@@ -148,7 +128,8 @@ static void go_up(Dialog *dialog) {
   say(dialog, LOG_INFO, "Connected to %s: protocol version %u%s%s", dialog->where, dialog->host.version,
       dialog->host.name[0] ? ", VM " : "", dialog->host.name);
   dialog->events->up(&dialog->host, dialog->data);
-  for (guint i = 0; i < dialog->window.count; i++) send_request(dialog, &dialog->window.slots[i]);
+  request_sender_begin(&dialog->sender, &dialog->host);
+  send_requests(dialog);
 }
 
 /* Whether requests have a chance. Where the guest's own resources can be asked for, a dark scanout is in nobody's way.
@@ -210,27 +191,20 @@ static gboolean on_subscribe_resp(Dialog *dialog, ByteReader *reader, GError **e
   return FALSE;
 }
 
-/* The oldest request ends without a picture. */
-static void end_oldest(Dialog *dialog, const GError *why) {
-  Request request;
-  request_window_pop(&dialog->window, &request);
-  dialog->events->answered(request.id, NULL, why, dialog->data);
-}
-
 static void end_lost(Dialog *dialog, gint count) {
   if (count == 0) return;
   g_autoptr(GError) why =
       g_error_new(LINK_ERROR, LINK_ERROR_REQUEST, "FRAME_REQUEST: never answered, while a later one was");
   for (gint i = 0; i < count; i++) {
     say(dialog, LOG_WARN, "Request pts=%" G_GINT64_FORMAT " is lost: the host answered a later one",
-        dialog->window.slots[0].wire_pts_ns);
+        dialog->sender.window.slots[0].wire_pts_ns);
     dialog->counters.lost++;
     end_oldest(dialog, why);
   }
 }
 
 static void on_answer(Dialog *dialog, LinkUnit *unit, gint64 pts_ns, const GError *why) {
-  gint index = request_window_find(&dialog->window, pts_ns);
+  gint index = request_window_find(&dialog->sender.window, pts_ns);
   if (index < 0) {
     say(dialog, LOG_WARN, "No pending frame for pts=%" G_GINT64_FORMAT, pts_ns);
     dialog->counters.strays++;
@@ -246,7 +220,7 @@ static void on_answer(Dialog *dialog, LinkUnit *unit, gint64 pts_ns, const GErro
     return;
   }
   Request request;
-  request_window_pop(&dialog->window, &request);
+  request_sender_end(&dialog->sender, TRUE, &request);
   dialog->counters.answers++;
   dialog->events->answered(request.id, unit, NULL, dialog->data);
 }
@@ -293,7 +267,7 @@ static gboolean on_error(Dialog *dialog, ByteReader *reader, GError **error) {
   }
   /* ERROR does not say what it answers; only a CONFIG_REQ that nobody refused yet is refused like this */
   gboolean to_config = dialog->config_asked && said.code == HXFR_ERR_NOT_CONFIGURED;
-  if (dialog->phase == DIALOG_UP && dialog->window.count > 0 && !to_config) {
+  if (dialog->phase == DIALOG_UP && dialog->sender.window.count > 0 && !to_config) {
     g_autoptr(GError) why =
         g_error_new(LINK_ERROR, LINK_ERROR_REQUEST, "FRAME_REQUEST: the host answers ERROR %d (%s): %s", said.code,
                     hxfr_error_name(said.code), said.text);
@@ -308,6 +282,17 @@ static gboolean on_error(Dialog *dialog, ByteReader *reader, GError **error) {
   say(dialog, dialog->phase == DIALOG_GREETING ? LOG_DEBUG : LOG_WARN, "The host says ERROR %d (%s): %s", said.code,
       hxfr_error_name(said.code), said.text);
   return TRUE;
+}
+
+static gboolean on_pixels_wanted(Dialog *dialog, ByteReader *reader, GError **error) {
+  HxfrPixelsWanted wanted;
+  if (dialog->phase != DIALOG_UP || dialog->settings->mode != LINK_REQUESTS) return TRUE;
+  if (!hxfr_pixels_wanted_parse(reader, &wanted)) {
+    g_set_error(error, LINK_ERROR, LINK_ERROR_STREAM, "stream: a malformed PIXELS_WANTED from %s", dialog->where);
+    return FALSE;
+  }
+  dialog->answer_us = g_get_monotonic_time();
+  return request_sender_refused(&dialog->sender, &wanted, error);
 }
 
 static void on_state(Dialog *dialog, ByteReader *reader) {
@@ -348,6 +333,8 @@ static gboolean dispatch(Dialog *dialog, const HxfrHeader *header, const guint8 
     return TRUE;
   case HXFR_ERROR:
     return on_error(dialog, &reader, error);
+  case HXFR_PIXELS_WANTED:
+    return on_pixels_wanted(dialog, &reader, error);
   case HXFR_STATE:
     on_state(dialog, &reader);
     return TRUE;
@@ -394,8 +381,8 @@ static gboolean fail_unanswered(Dialog *dialog, const RequestSlot *slot, gint64 
 }
 
 static gboolean check_requests(Dialog *dialog, gint64 now, GError **error) {
-  if (dialog->window.count == 0) return TRUE;
-  RequestSlot *slot = &dialog->window.slots[0];
+  if (dialog->sender.window.count == 0) return TRUE;
+  RequestSlot *slot = &dialog->sender.window.slots[0];
   if (dialog->channel.sent < slot->end) slot->sent_us = now; /* pixels on a slow way: not yet the host's turn */
   gint64 since = MAX(slot->sent_us, dialog->answer_us);
   return now - since < (gint64)dialog->settings->timeout_ms * 1000 || fail_unanswered(dialog, slot, since, error);
@@ -467,5 +454,7 @@ gboolean dialog_turn(Dialog *dialog, int wake_fd, GError **error) {
   if (!channel_turn(&dialog->channel, wake_fd, g_get_monotonic_time() + tick_us, &cause)) {
     return fail_closed(dialog, cause, error);
   }
-  return dispatch_all(dialog, error) && check_time(dialog, error);
+  if (!dispatch_all(dialog, error)) return FALSE;
+  send_requests(dialog); /* what waited for the answers */
+  return check_time(dialog, error);
 }

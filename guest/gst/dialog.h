@@ -3,7 +3,7 @@
 
 #include "guest/gst/channel.h"
 #include "guest/gst/link-events.h"
-#include "guest/gst/request-window.h"
+#include "guest/gst/request-sender.h"
 
 /*
  * What is said to a host, and understood of it: negotiation, requests or a
@@ -38,15 +38,14 @@ typedef struct {
   guint64 ping_end;      /* where it ends in the stream */
   gint64 pong_us;        /* the last PONG */
   gint64 answer_us;      /* the last answer to a request */
-  gboolean fresh;        /* no request was sent on this connection: the first asks for an IDR */
   gboolean config_asked; /* a version 2 host has yet to answer CONFIG_REQ */
   LinkHost host;
   char said[HXFR_ERROR_TEXT_SIZE]; /* the last ERROR while nothing was asked */
   gboolean starting;               /* a version 2 host's STATE says so */
   gboolean dark;                   /* its SCANOUTS say so of ours */
   char state[512];                 /* a version 2 host's STATE */
-  RequestWindow window;
   LinkCounters counters;
+  RequestSender sender;
 } Dialog;
 
 /* Settings and events are borrowed for the dialog's life. */
@@ -61,7 +60,8 @@ void dialog_close(Dialog *dialog);
  * the connection is of no more use; it is then to be closed. */
 gboolean dialog_turn(Dialog *dialog, int wake_fd, GError **error);
 
-/* Sent now where the dialog is up, else as soon as it is. Takes the pixels over; the window must have room. */
+/* Sent now or as soon as it may be (the dialog is up, and those before it are not in its way). Takes the pixels over;
+ * the window must have room. */
 void dialog_request(Dialog *dialog, const Request *request);
 /* These two need a dialog that is up. */
 void dialog_configure(Dialog *dialog, const HxfrConfig *config);

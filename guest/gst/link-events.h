@@ -23,6 +23,7 @@ typedef struct {
   guint timeout_ms;       /* of every single wait, at least 1 */
   const char *token_file; /* nullable; read at each connect, because a host may make a new one */
   const char *program;    /* HELLO's name, for people */
+  guint64 seed;           /* of the places of fingerprints; 0: a random one */
 } LinkSettings;
 
 /* The host, once it is known. */
@@ -32,24 +33,25 @@ typedef struct {
   char name[HXFR_MAX_NAME + 1];
 } LinkHost;
 
-/* WELCOME's feature: FRAME_REQUEST with pixels is taken (and one larger than 4 KiB not cut off). */
-#define LINK_FEATURE_PIXELS (1u << 3)
-
 /* Everything that is counted; each since the link was made. */
 typedef struct {
-  guint64 connects;     /* negotiated connections */
-  guint64 bytes;        /* received */
-  guint64 requests;     /* sent; again after a reconnect counts again */
-  guint64 answers;      /* access units that answered one */
-  guint64 errors;       /* requests answered by ERROR */
-  guint64 lost;         /* requests that the host left out */
-  guint64 strays;       /* access units that no request was waiting for */
-  guint64 malformed;    /* access units that could not be read */
-  guint64 units;        /* pushed access units */
-  guint64 key_requests; /* KEYFRAME_REQ sent */
-  guint64 pings;        /* sent */
-  guint64 pongs;        /* received */
-  guint64 unknown;      /* messages of unknown type, skipped */
+  guint64 connects;      /* negotiated connections */
+  guint64 bytes;         /* received */
+  guint64 requests;      /* sent; again after a reconnect counts again */
+  guint64 answers;       /* access units that answered one */
+  guint64 errors;        /* requests answered by ERROR */
+  guint64 lost;          /* requests that the host left out */
+  guint64 strays;        /* access units that no request was waiting for */
+  guint64 malformed;     /* access units that could not be read */
+  guint64 units;         /* pushed access units */
+  guint64 key_requests;  /* KEYFRAME_REQ sent */
+  guint64 pings;         /* sent */
+  guint64 pongs;         /* received */
+  guint64 unknown;       /* messages of unknown type, skipped */
+  guint64 fingerprints;  /* requests sent by fingerprint */
+  guint64 pixels_wanted; /* requests that the host wanted again with pixels */
+  guint64 tiles_sent;    /* tiles of 64 × 64 in requests by tiles */
+  guint64 pixel_bytes;   /* pixels in requests of any kind */
 } LinkCounters;
 
 /* Codes of a GError: the hop at which it went wrong. Its text begins with the hop's name, as `framelift probe` has it.

@@ -46,19 +46,23 @@ void link_report_log(GstDebugCategory *category, GstElement *element, LogLevel l
 }
 
 GstStructure *link_report_stats(const LinkCounters *counters) {
-  return gst_structure_new("framelift-stats",                                     /**/
-                           "connects", G_TYPE_UINT64, counters->connects,         /**/
-                           "bytes", G_TYPE_UINT64, counters->bytes,               /**/
-                           "requests", G_TYPE_UINT64, counters->requests,         /**/
-                           "answers", G_TYPE_UINT64, counters->answers,           /**/
-                           "errors", G_TYPE_UINT64, counters->errors,             /**/
-                           "lost", G_TYPE_UINT64, counters->lost,                 /**/
-                           "strays", G_TYPE_UINT64, counters->strays,             /**/
-                           "malformed", G_TYPE_UINT64, counters->malformed,       /**/
-                           "units", G_TYPE_UINT64, counters->units,               /**/
-                           "key-requests", G_TYPE_UINT64, counters->key_requests, /**/
-                           "pings", G_TYPE_UINT64, counters->pings,               /**/
-                           "pongs", G_TYPE_UINT64, counters->pongs,               /**/
-                           "unknown", G_TYPE_UINT64, counters->unknown,           /**/
+  return gst_structure_new("framelift-stats",                                       /**/
+                           "connects", G_TYPE_UINT64, counters->connects,           /**/
+                           "bytes", G_TYPE_UINT64, counters->bytes,                 /**/
+                           "requests", G_TYPE_UINT64, counters->requests,           /**/
+                           "answers", G_TYPE_UINT64, counters->answers,             /**/
+                           "errors", G_TYPE_UINT64, counters->errors,               /**/
+                           "lost", G_TYPE_UINT64, counters->lost,                   /**/
+                           "strays", G_TYPE_UINT64, counters->strays,               /**/
+                           "malformed", G_TYPE_UINT64, counters->malformed,         /**/
+                           "units", G_TYPE_UINT64, counters->units,                 /**/
+                           "key-requests", G_TYPE_UINT64, counters->key_requests,   /**/
+                           "pings", G_TYPE_UINT64, counters->pings,                 /**/
+                           "pongs", G_TYPE_UINT64, counters->pongs,                 /**/
+                           "unknown", G_TYPE_UINT64, counters->unknown,             /**/
+                           "fingerprints", G_TYPE_UINT64, counters->fingerprints,   /**/
+                           "pixels-wanted", G_TYPE_UINT64, counters->pixels_wanted, /**/
+                           "tiles-sent", G_TYPE_UINT64, counters->tiles_sent,       /**/
+                           "pixel-bytes", G_TYPE_UINT64, counters->pixel_bytes,     /**/
                            NULL);
 }

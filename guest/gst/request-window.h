@@ -31,14 +31,28 @@ typedef struct {
   gint64 pts_ns;      /* REQUEST_NO_PTS, or from 0 on */
   gint64 duration_ns; /* 0: unknown */
   gboolean force_keyframe;
-  GBytes *pixels; /* nullable */
+  GBytes *pixels;     /* nullable */
+  gboolean ask_first; /* pixels go only where the host takes them and does not show the same already */
 } Request;
+
+/* How a request went to the host. */
+typedef enum {
+  REQUEST_WAITS,          /* it did not, or has to again */
+  REQUEST_AS_IT_IS,       /* FRAME_REQUEST: by resource id, 0 included */
+  REQUEST_BY_FINGERPRINT, /* REQUEST_FINGERPRINT */
+  REQUEST_BY_TILES,       /* REQUEST_TILES */
+  REQUEST_WITH_PIXELS,    /* FRAME_REQUEST with all of them */
+} RequestWay;
 
 typedef struct {
   Request request;
   gint64 wire_pts_ns; /* what it has on the wire */
   gint64 sent_us;     /* monotonic, the owner's; 0: not yet */
   guint64 end;        /* the owner's: where its last byte is in the stream */
+  RequestWay way;     /* the owner's, as all that follows */
+  gboolean refused;   /* the host wants its pixels */
+  gboolean whole;     /* by tiles: on no other picture */
+  guint epoch;        /* by tiles: of its TileBase */
 } RequestSlot;
 
 typedef struct {

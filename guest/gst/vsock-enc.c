@@ -75,7 +75,7 @@ static GstStaticPadTemplate src_template =
 static GType upload_type(void) {
   static gsize type;
   static const GEnumValue VALUES[] = {
-      {VSOCK_ENC_UPLOAD_AUTO, "Where the host has no other way to the pixels, and takes them", "auto"},
+      {VSOCK_ENC_UPLOAD_AUTO, "Where the host has no other way to the picture, and takes them", "auto"},
       {VSOCK_ENC_UPLOAD_NEVER, "Never", "never"},
       {VSOCK_ENC_UPLOAD_ALWAYS, "Every frame", "always"},
       {0, NULL, NULL},
@@ -255,9 +255,12 @@ static guint32 resource_id(VsockEnc *self, GstBuffer *buffer) {
   return id;
 }
 
-static gboolean wants_pixels(VsockEncUpload upload, const LinkHost *host, guint32 resource) {
+/* With "auto" the link decides frame by frame whether they are sent; a host that takes none needs none to choose from.
+ */
+static gboolean may_want_pixels(VsockEncUpload upload, const LinkHost *host, guint32 resource) {
   if (upload != VSOCK_ENC_UPLOAD_AUTO) return upload == VSOCK_ENC_UPLOAD_ALWAYS;
-  return resource == 0 && host->version >= HXFR_VERSION && (host->features & LINK_FEATURE_PIXELS);
+  guint32 features = host->version >= HXFR_VERSION ? host->features : 0;
+  return resource == 0 && (features & (HXFR_FEATURE_PIXELS | HXFR_FEATURE_TILES)) != 0;
 }
 
 static gboolean fill_request(VsockEnc *self, GstVideoCodecFrame *frame, Request *request) {
@@ -282,10 +285,13 @@ static gboolean fill_request(VsockEnc *self, GstVideoCodecFrame *frame, Request 
           GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame) || (interval > 0 && self->frames % interval == 0),
   };
   self->frames++;
-  if (!wants_pixels(upload, &host, request->resource_id)) return TRUE;
+  if (!may_want_pixels(upload, &host, request->resource_id)) return TRUE;
   g_autoptr(GError) error = NULL;
+  request->ask_first = upload == VSOCK_ENC_UPLOAD_AUTO;
   request->pixels = frame_pixels_map(frame->input_buffer, info, &request->stride, &error);
-  if (request->pixels && g_bytes_get_size(request->pixels) <= HXFR_MAX_PIXELS) return TRUE;
+  /* a frame that is larger than what goes over the wire may yet be what the scanout shows */
+  gboolean small = request->pixels && g_bytes_get_size(request->pixels) <= HXFR_MAX_PIXELS;
+  if (request->pixels && (small || request->ask_first)) return TRUE;
   if (request->pixels) g_set_error(&error, LINK_ERROR, LINK_ERROR_REQUEST, "more than 64 MiB of pixels in a frame");
   g_clear_pointer(&request->pixels, g_bytes_unref);
   GST_ELEMENT_ERROR(self, STREAM, ENCODE, ("settings: upload: %s", error->message), (NULL));

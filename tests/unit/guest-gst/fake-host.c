@@ -4,6 +4,8 @@
 #include "common/base/thread.h"
 #include "common/media/annexb.h"
 #include "common/wire/framing.h"
+#include "tests/unit/guest-gst/fake-canvas.h"
+#include "tests/unit/guest-gst/fake-unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +45,10 @@ struct FakeHost {
   gboolean force_key;
   GPtrArray *stream; /* of GByteArray; NULL: made up */
   guint stream_next;
+  guint32 wanted; /* HxfrWantedReason of fingerprints; 0: they agree */
+  gboolean owed;  /* pixels, of an earlier request */
+  gboolean never_content;
+  FakeCanvas canvas;
   FakeHostRecord record;
   GArray *requests;
 
@@ -60,68 +66,6 @@ struct FakeHost {
   guint8 tag;
 };
 
-/* Bits of an RBSP, most significant first. */
-typedef struct {
-  GByteArray *bytes;
-  guint bit;
-} BitWriter;
-
-static void put_bits(BitWriter *writer, guint value, guint count) {
-  while (count-- > 0) {
-    if (writer->bit % 8 == 0) g_byte_array_append(writer->bytes, (const guint8 *)"", 1);
-    if (value >> count & 1) writer->bytes->data[writer->bit / 8] |= (guint8)(0x80 >> writer->bit % 8);
-    writer->bit++;
-  }
-}
-
-static void put_ue(BitWriter *writer, guint value) {
-  guint bits = g_bit_storage(value + 1);
-  put_bits(writer, 0, bits - 1);
-  put_bits(writer, value + 1, bits);
-}
-
-/* ITU-T H.264 section 7.3.2.1.1: constrained baseline, level 4.0, cropped to the size. */
-static void append_sps(GByteArray *unit, guint width, guint height) {
-  static const guint8 HEAD[] = {0, 0, 0, 1, 0x67, 66, 0xc0, 40};
-  g_autoptr(GByteArray) body = g_byte_array_new();
-  BitWriter writer = {.bytes = body};
-  guint columns = (width + 15) / 16, rows = (height + 15) / 16;
-  put_ue(&writer, 0); /* seq_parameter_set_id */
-  put_ue(&writer, 0); /* log2_max_frame_num_minus4 */
-  put_ue(&writer, 2); /* pic_order_cnt_type */
-  put_ue(&writer, 1); /* max_num_ref_frames */
-  put_bits(&writer, 0, 1);
-  put_ue(&writer, columns - 1);
-  put_ue(&writer, rows - 1);
-  put_bits(&writer, 3, 2); /* frame_mbs_only_flag, direct_8x8_inference_flag */
-  put_bits(&writer, 1, 1);
-  put_ue(&writer, 0);
-  put_ue(&writer, (columns * 16 - width) / 2);
-  put_ue(&writer, 0);
-  put_ue(&writer, (rows * 16 - height) / 2);
-  put_bits(&writer, 0, 1); /* no VUI */
-  put_bits(&writer, 1, 1); /* the stop bit */
-  g_byte_array_append(unit, HEAD, sizeof HEAD);
-  g_byte_array_append(unit, body->data, body->len);
-}
-
-GByteArray *fake_host_unit(gboolean key, guint width, guint height, guint8 tag) {
-  static const guint8 PPS[] = {0, 0, 0, 1, 0x68, 0xce, 0x38, 0x80};
-  static const guint8 IDR[] = {0, 0, 0, 1, 0x65, 0x88, 0x84};
-  static const guint8 SLICE[] = {0, 0, 0, 1, 0x41, 0x9a, 0x02};
-  GByteArray *unit = g_byte_array_new();
-  if (key) {
-    append_sps(unit, width, height);
-    g_byte_array_append(unit, PPS, sizeof PPS);
-    g_byte_array_append(unit, IDR, sizeof IDR);
-  } else {
-    g_byte_array_append(unit, SLICE, sizeof SLICE);
-  }
-  tag |= 1; /* a zero at the end is no part of a NAL unit */
-  g_byte_array_append(unit, &tag, 1);
-  return unit;
-}
-
 static gboolean is_key(const GByteArray *unit) {
   AnnexbIterator iterator;
   Nal nal;
@@ -131,7 +75,7 @@ static gboolean is_key(const GByteArray *unit) {
 
 /* With the mutex held. */
 static GByteArray *next_unit(FakeHost *host, gboolean key) {
-  if (!host->stream) return fake_host_unit(key, host->width, host->height, host->tag++);
+  if (!host->stream) return fake_unit_make(key, host->width, host->height, host->tag++);
   while (key && !is_key(host->stream->pdata[host->stream_next])) {
     host->stream_next = (host->stream_next + 1) % host->stream->len;
   }
@@ -179,32 +123,82 @@ static void push(FakeHost *host, gint64 now) {
   queue_message(host, push_message(host, (now - host->subscribed_us) * 1000, key, unit), 0, FALSE);
 }
 
+/* What the request is, and in `wanted` whether its pixels are. With the mutex held. */
+static FakeHostRequest read_request(FakeHost *host, const HxfrHeader *header, ByteReader *reader) {
+  FakeHostRequest got = {
+      .type = header->type,
+      .session_id = header->session_id,
+      .has_pixels = (header->flags & HXFR_FLAG_PIXELS) != 0,
+      .connection = host->record.connections,
+  };
+  HxfrRequestFingerprint fingerprint;
+  HxfrRequestTiles tiles;
+  gboolean good;
+  if (header->type == HXFR_REQUEST_FINGERPRINT) {
+    good = hxfr_request_fingerprint_parse(reader, &fingerprint);
+    got.request = fingerprint.request;
+    got.places = fingerprint.fingerprint.count;
+    got.scanout = fingerprint.scanout;
+    got.wanted = host->owed ? HXFR_WANTED_IN_ORDER : host->wanted;
+  } else if (header->type == HXFR_REQUEST_TILES) {
+    good = hxfr_request_tiles_parse(reader, &tiles);
+    got.request = tiles.request;
+    got.picture = tiles.picture;
+    got.base = tiles.base;
+    got.rects = tiles.rect_count;
+    got.pixels_size = byte_reader_left(reader) - (gsize)tiles.rect_count * HXFR_RECT_SIZE;
+    got.wanted = fake_canvas_apply(&host->canvas, &tiles, reader) && !host->never_content ? 0 : HXFR_WANTED_NO_BASE;
+  } else {
+    good = hxfr_frame_request_parse(reader, &got.request);
+    got.pixels_size = byte_reader_left(reader);
+    if (got.pixels_size >= 4) memcpy(got.first_pixel, byte_reader_bytes(reader, 4), 4);
+  }
+  if (!good) g_error("fake host: a malformed %s", hxfr_type_name(header->type));
+  if (header->type == HXFR_REQUEST_TILES || got.has_pixels) host->owed = FALSE;
+  if (got.wanted) host->owed = TRUE;
+  return got;
+}
+
+static GBytes *pixels_wanted(const FakeHostRequest *got) {
+  guint8 payload[HXFR_PIXELS_WANTED_SIZE];
+  ByteWriter writer;
+  byte_writer_init(&writer, payload, sizeof payload);
+  hxfr_pixels_wanted_write(&writer, &(HxfrPixelsWanted){got->request.pts_ns, got->wanted});
+  return hxfr_message(HXFR_PIXELS_WANTED, got->session_id, payload, sizeof payload);
+}
+
+/* NULL: none. With the mutex held. */
+static GBytes *make_answer(FakeHost *host, const FakeHostRequest *got) {
+  if (got->wanted) return pixels_wanted(got);
+  if (host->skip > 0) {
+    host->skip--;
+    return NULL;
+  }
+  if (host->fail > 0) {
+    host->fail--;
+    /* hosts in the field give it a session of their own */
+    guint16 session = host->version == 1 ? 0x77 : got->session_id;
+    return hxfr_error_message(session, host->fail_code, "the fake host fails");
+  }
+  gboolean key = got->request.force_keyframe || host->units == 0;
+  g_autoptr(GByteArray) unit = next_unit(host, key);
+  gboolean mangled = host->mangle > 0;
+  if (mangled) host->mangle--;
+  host->units++;
+  return response(got->session_id, got->request.pts_ns, key, unit, mangled);
+}
+
 static void on_request(FakeHost *host, const HxfrHeader *header, ByteReader *reader) {
-  FakeHostRequest got = {.session_id = header->session_id, .has_pixels = (header->flags & HXFR_FLAG_PIXELS) != 0};
-  if (!hxfr_frame_request_parse(reader, &got.request)) g_error("fake host: a malformed FRAME_REQUEST");
-  got.pixels_size = byte_reader_left(reader);
-  if (got.pixels_size >= 4) memcpy(got.first_pixel, byte_reader_bytes(reader, 4), 4);
-  got.connection = host->record.connections;
+  FakeHostRequest got = read_request(host, header, reader);
   g_array_append_val(host->requests, got);
   if (host->flags & FAKE_HOST_NO_ANSWERS) return;
   host->waiting++;
   host->record.most_waiting = MAX(host->record.most_waiting, host->waiting);
-  if (host->skip > 0) {
-    host->skip--;
+  GBytes *answer = make_answer(host, &got);
+  if (answer)
+    queue_message(host, answer, host->delay_ms, TRUE);
+  else
     host->waiting--;
-  } else if (host->fail > 0) {
-    host->fail--;
-    /* hosts in the field give it a session of their own */
-    guint16 session = host->version == 1 ? 0x77 : header->session_id;
-    queue_message(host, hxfr_error_message(session, host->fail_code, "the fake host fails"), host->delay_ms, TRUE);
-  } else {
-    gboolean key = got.request.force_keyframe || host->units == 0;
-    g_autoptr(GByteArray) unit = next_unit(host, key);
-    gboolean mangled = host->mangle > 0;
-    if (mangled) host->mangle--;
-    host->units++;
-    queue_message(host, response(header->session_id, got.request.pts_ns, key, unit, mangled), host->delay_ms, TRUE);
-  }
 }
 
 static void queue_state(FakeHost *host, HxfrDisplayState state, guint delay_ms) {
@@ -280,8 +274,18 @@ static void on_message(FakeHost *host, const HxfrHeader *header, const guint8 *p
       queue_state(host, HXFR_STATE_RUNNING, 100);
     }
     break;
+  case HXFR_REQUEST_FINGERPRINT:
+  case HXFR_REQUEST_TILES:
+    if (!host->peer_v2 || !(host->features & HXFR_FEATURE_TILES)) g_error("fake host: nobody asked for that");
+    on_request(host, header, &reader);
+    break;
   case HXFR_FRAME_REQUEST:
     on_request(host, header, &reader);
+    break;
+  case HXFR_REQUEST_SCANOUT:
+    if (!host->peer_v2 || !(host->features & HXFR_FEATURE_TILES)) g_error("fake host: nobody asked for that");
+    host->record.scanouts++;
+    host->record.scanout = byte_reader_u32(&reader);
     break;
   case HXFR_CONFIG_REQ:
     on_config(host, header, payload, &reader);
@@ -375,6 +379,8 @@ static void free_outgoing(gpointer data) {
 static void serve(FakeHost *host) {
   framing_init(&host->framing, 0);
   host->units = host->waiting = 0;
+  host->owed = FALSE;
+  host->canvas.number = 0;
   host->subscribed = -1;
   host->peer_v2 = FALSE;
   gboolean good = TRUE;
@@ -438,6 +444,7 @@ void fake_host_stop(FakeHost *host) {
   close(host->listener);
   unlink(host->path);
   if (host->stream) g_ptr_array_unref(host->stream);
+  fake_canvas_finish(&host->canvas);
   g_array_unref(host->requests);
   mutex_finish(&host->mutex);
   g_free(host->path);
@@ -475,6 +482,27 @@ void fake_host_fail(FakeHost *host, guint requests, gint32 code) {
 
 void fake_host_mangle(FakeHost *host, guint requests) {
   SET(mangle, requests);
+}
+
+void fake_host_want_pixels(FakeHost *host, HxfrWantedReason reason) {
+  SET(wanted, reason);
+}
+
+void fake_host_lose_base(FakeHost *host) {
+  SET(canvas.number, 0);
+}
+
+void fake_host_never_content(FakeHost *host) {
+  SET(never_content, TRUE);
+}
+
+GBytes *fake_host_canvas(FakeHost *host) {
+  mutex_lock(&host->mutex);
+  const FakeCanvas *canvas = &host->canvas;
+  gsize size = (gsize)canvas->width * canvas->height * (canvas->format == PIXEL_FORMAT_NV12 ? 3 : 8) / 2;
+  GBytes *copy = canvas->pixels ? g_bytes_new(canvas->pixels, size) : NULL;
+  mutex_unlock(&host->mutex);
+  return copy;
 }
 
 void fake_host_set_push(FakeHost *host, guint ms) {

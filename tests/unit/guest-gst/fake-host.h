@@ -27,9 +27,16 @@ typedef enum {
 } FakeHostFlag;
 
 typedef struct {
+  guint8 type;    /* HXFR_FRAME_REQUEST, HXFR_REQUEST_FINGERPRINT or HXFR_REQUEST_TILES */
+  guint32 wanted; /* the HxfrWantedReason that was the answer; 0: another one */
+  guint places;   /* of a fingerprint */
+  guint scanout;
+  guint32 picture; /* of tiles */
+  guint32 base;
+  guint rects;
   HxfrFrameRequest request;
   guint16 session_id;
-  gboolean has_pixels;
+  gboolean has_pixels; /* FRAME_REQUEST's flag */
   gsize pixels_size;
   guint8 first_pixel[4];
   guint connection; /* from 1 on */
@@ -45,6 +52,8 @@ typedef struct {
   guint key_requests;
   guint subscribes;
   guint most_waiting; /* requests, ever at once */
+  guint scanouts;     /* REQUEST_SCANOUT */
+  guint scanout;      /* the last one's */
   guint answers;
   char token[HXFR_MAX_TOKEN + 1];
 } FakeHostRecord;
@@ -59,6 +68,15 @@ void fake_host_set_delay(FakeHost *host, guint ms);                 /* of each a
 void fake_host_set_size(FakeHost *host, guint width, guint height); /* of the pictures */
 void fake_host_skip(FakeHost *host, guint requests);                /* so many are never answered */
 void fake_host_fail(FakeHost *host, guint requests, gint32 code);   /* so many are answered by ERROR */
+/* Fingerprints are answered by PIXELS_WANTED for that reason from here on, as docs/protocol.md has it; 0: they agree,
+ * as at first. */
+void fake_host_want_pixels(FakeHost *host, HxfrWantedReason reason);
+/* What tiles build on is gone. */
+void fake_host_lose_base(FakeHost *host);
+/* Nothing that is sent is good enough: even whole pictures are answered by PIXELS_WANTED. */
+void fake_host_never_content(FakeHost *host);
+/* What tiles have made; the caller's. NULL: nothing yet. */
+GBytes *fake_host_canvas(FakeHost *host);
 /* So many FRAME_RESPONSEs are cut short (of a valid message). */
 void fake_host_mangle(FakeHost *host, guint requests);
 /* Subscriptions get an access unit each so many ms; 0: none. */
@@ -75,6 +93,3 @@ void fake_host_talk_nonsense(FakeHost *host);
 FakeHostRecord fake_host_record(FakeHost *host);
 guint fake_host_n_requests(FakeHost *host);
 FakeHostRequest fake_host_request(FakeHost *host, guint index);
-
-/* An access unit with SPS and PPS (key) or a slice alone; `tag` is its last byte. */
-GByteArray *fake_host_unit(gboolean key, guint width, guint height, guint8 tag);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/gst/h264-caps.h"
 
-#include "tests/unit/guest-gst/fake-host.h"
+#include "tests/unit/guest-gst/fake-unit.h"
 
 static void test_unit(void) {
-  g_autoptr(GByteArray) unit = fake_host_unit(TRUE, 1366, 768, 1);
+  g_autoptr(GByteArray) unit = fake_unit_make(TRUE, 1366, 768, 1);
   Sps sps;
   g_autoptr(GstCaps) caps = h264_caps_from_unit(unit->data, unit->len, &sps);
   g_assert_nonnull(caps);
@@ -17,10 +17,10 @@ static void test_unit(void) {
 }
 
 static void test_no_sps(void) {
-  g_autoptr(GByteArray) unit = fake_host_unit(FALSE, 0, 0, 1);
+  g_autoptr(GByteArray) unit = fake_unit_make(FALSE, 0, 0, 1);
   Sps sps;
   g_assert_null(h264_caps_from_unit(unit->data, unit->len, &sps));
-  g_autoptr(GByteArray) key = fake_host_unit(TRUE, 64, 64, 1);
+  g_autoptr(GByteArray) key = fake_unit_make(TRUE, 64, 64, 1);
   for (guint size = 0; size < 9; size++) g_assert_null(h264_caps_from_unit(key->data, size, &sps));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/gst/link-unit.h"
 
-#include "tests/unit/guest-gst/fake-host.h"
+#include "tests/unit/guest-gst/fake-unit.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@ static GByteArray *response(gint64 pts, guint32 count, guint32 size_1, const voi
 }
 
 static void test_response(void) {
-  g_autoptr(GByteArray) picture = fake_host_unit(TRUE, 320, 240, 9);
+  g_autoptr(GByteArray) picture = fake_unit_make(TRUE, 320, 240, 9);
   g_autoptr(GByteArray) payload = response(77, 1, picture->len, picture->data, picture->len);
   g_autoptr(GError) error = NULL;
   g_autoptr(LinkUnit) unit = link_unit_from_response(payload->data, payload->len, &error);
@@ -55,7 +55,7 @@ static void test_response_lies(void) {
 }
 
 static void test_push(void) {
-  g_autoptr(GByteArray) picture = fake_host_unit(FALSE, 0, 0, 9);
+  g_autoptr(GByteArray) picture = fake_unit_make(FALSE, 0, 0, 9);
   guint8 payload[HXFR_UNIT_FIXED_SIZE + 2 * 8 + 64] = {0};
   ByteWriter writer;
   byte_writer_init(&writer, payload, sizeof payload);

@@ -152,8 +152,8 @@ static void test_upload(void) {
       {1, 0, VSOCK_ENC_UPLOAD_AUTO, FALSE},
       {1, 0, VSOCK_ENC_UPLOAD_ALWAYS, TRUE},
       {2, ENCODER_RIG_REQUESTS, VSOCK_ENC_UPLOAD_AUTO, FALSE},
-      {2, ENCODER_RIG_REQUESTS | LINK_FEATURE_PIXELS, VSOCK_ENC_UPLOAD_AUTO, TRUE},
-      {2, ENCODER_RIG_REQUESTS | LINK_FEATURE_PIXELS, VSOCK_ENC_UPLOAD_NEVER, FALSE},
+      {2, ENCODER_RIG_REQUESTS | HXFR_FEATURE_PIXELS, VSOCK_ENC_UPLOAD_AUTO, TRUE},
+      {2, ENCODER_RIG_REQUESTS | HXFR_FEATURE_PIXELS, VSOCK_ENC_UPLOAD_NEVER, FALSE},
       {2, ENCODER_RIG_REQUESTS, VSOCK_ENC_UPLOAD_ALWAYS, TRUE},
   };
   for (guint i = 0; i < G_N_ELEMENTS(CASES); i++) {
@@ -176,7 +176,7 @@ static void test_upload(void) {
 
 static void test_upload_nv12(void) {
   EncoderRig rig;
-  encoder_rig_init(&rig, 2, ENCODER_RIG_REQUESTS | LINK_FEATURE_PIXELS);
+  encoder_rig_init(&rig, 2, ENCODER_RIG_REQUESTS | HXFR_FEATURE_PIXELS);
   encoder_rig_start(&rig);
   encoder_rig_caps(&rig, "NV12");
   gst_harness_push(rig.harness, encoder_rig_frame(&rig, 64 * 48 * 3 / 2));
@@ -190,7 +190,7 @@ static void test_upload_nv12(void) {
 /* The link is slower than the time limit: it is the host's time that counts. 16 MB a frame. */
 static void test_upload_large(void) {
   EncoderRig rig;
-  encoder_rig_init(&rig, 2, ENCODER_RIG_REQUESTS | LINK_FEATURE_PIXELS);
+  encoder_rig_init(&rig, 2, ENCODER_RIG_REQUESTS | HXFR_FEATURE_PIXELS);
   rig.width = 2560;
   rig.height = 1600;
   encoder_rig_start(&rig);
