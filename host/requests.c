@@ -7,9 +7,6 @@
 
 G_STATIC_ASSERT(REQUESTS_MAX_SESSIONS == LINK_MAX_READERS);
 
-/* The scanout that requests of resource 0 mean. */
-#define REQUESTS_SCANOUT 0u
-
 struct Requests {
   Displays *displays;
   WorkerSettings settings;
@@ -21,6 +18,7 @@ struct RequestSession {
   int refs; /* atomic: the owner's, and those of answers on their way */
   Requests *requests;
   gboolean closed; /* the hub's thread */
+  guint scanout;   /* likewise: what resource 0 means */
   RequestWorker *worker;
   guint reader; /* its place at the link, below REQUESTS_MAX_SESSIONS */
   RequestAnswer answer;
@@ -45,6 +43,21 @@ static void note_free(gpointer data) {
   g_free(note);
 }
 
+static HxfrWantedReason wanted_reason(RequestPicture result) {
+  switch (result) {
+  case REQUEST_PICTURE_DARK:
+    return HXFR_WANTED_DARK;
+  case REQUEST_PICTURE_OTHER_SIZE:
+    return HXFR_WANTED_OTHER_SIZE;
+  case REQUEST_PICTURE_IN_ORDER:
+    return HXFR_WANTED_IN_ORDER;
+  case REQUEST_PICTURE_NO_BASE:
+    return HXFR_WANTED_NO_BASE;
+  default:
+    return HXFR_WANTED_DIFFERENT;
+  }
+}
+
 static gint32 code_of(RequestPicture result, const char **text) {
   switch (result) {
   case REQUEST_PICTURE_OK:
@@ -61,6 +74,13 @@ static gint32 code_of(RequestPicture result, const char **text) {
   case REQUEST_PICTURE_FAILED:
     *text = "the encoder failed";
     return HXFR_ERR_ENCODE_FAILED;
+  case REQUEST_PICTURE_DARK:
+  case REQUEST_PICTURE_OTHER_SIZE:
+  case REQUEST_PICTURE_DIFFERENT:
+  case REQUEST_PICTURE_IN_ORDER:
+  case REQUEST_PICTURE_NO_BASE:
+    *text = "";
+    return (gint32)wanted_reason(result);
   }
   *text = "";
   return HXFR_OK;
@@ -91,9 +111,9 @@ static void on_answer(AccessUnit *unit, RequestPicture result, gpointer data) {
   g_source_unref(source);
 }
 
-static Shadow *get_shadow(gpointer data) {
+static Shadow *get_shadow(guint scanout, gpointer data) {
   RequestSession *session = data;
-  return displays_get_shadow(session->requests->displays, REQUESTS_SCANOUT);
+  return displays_get_shadow(session->requests->displays, scanout);
 }
 
 /* A read of a resource, between the worker's words and the link's. */
@@ -180,8 +200,40 @@ static void submit(RequestSession *session, const HxfrFrameRequest *request, GBy
       .format = request->format,
       .stride = request->stride,
       .idr = request->force_keyframe,
+      .scanout = session->scanout,
   };
   request_worker_submit(session->worker, &work);
+}
+
+static void submit_fingerprint(RequestSession *session, const HxfrRequestFingerprint *request) {
+  WorkRequest work = {
+      .width = request->request.width,
+      .height = request->request.height,
+      .idr = request->request.force_keyframe,
+      .scanout = request->scanout,
+      .fingerprint = &request->fingerprint,
+  };
+  request_worker_submit(session->worker, &work);
+}
+
+static void submit_tiles(RequestSession *session, const RequestTiles *request) {
+  const HxfrFrameRequest *frame = &request->tiles.request;
+  WorkRequest work = {
+      .width = frame->width,
+      .height = frame->height,
+      .pixels = request->bytes,
+      .format = frame->format,
+      .idr = frame->force_keyframe,
+      .picture = request->tiles.picture,
+      .base = request->tiles.base,
+      .rects = request->rects,
+      .n_rects = request->tiles.rect_count,
+  };
+  request_worker_submit(session->worker, &work);
+}
+
+static void set_scanout(RequestSession *session, guint scanout) {
+  session->scanout = scanout;
 }
 
 static void set_bitrate(RequestSession *session, guint bitrate) {
@@ -231,6 +283,9 @@ void requests_fill_source(Requests *requests, RequestSource *source) {
       .open = open_session,
       .close = close_session,
       .submit = submit,
+      .submit_fingerprint = submit_fingerprint,
+      .submit_tiles = submit_tiles,
+      .set_scanout = set_scanout,
       .set_bitrate = set_bitrate,
       .force_keyframe = force_keyframe,
       .pixel_bytes = pixel_bytes,

@@ -180,16 +180,24 @@ compare_and_copy(guint8 *to, gsize to_stride, const guint8 *from, gsize from_str
 
 guint shadow_write_rect(Shadow *shadow, const Frame *frame, const Rect *rect) {
   g_assert(frame->width == shadow->width && frame->height == shadow->height);
-  atomic_store_explicit(&shadow->header->format, frame->format, memory_order_relaxed);
+  const guint8 *first = frame->data + rect->y * frame->stride + (gsize)rect->x * 4;
+  Frame block = {frame->format, rect->width, rect->height, frame->stride, first};
+  return shadow_write_block(shadow, &block, rect->x, rect->y);
+}
+
+guint shadow_write_block(Shadow *shadow, const Frame *block, guint left, guint top) {
+  g_assert(left + block->width <= shadow->width && top + block->height <= shadow->height);
+  atomic_store_explicit(&shadow->header->format, block->format, memory_order_relaxed);
   guint64 next = atomic_load_explicit(&shadow->header->generation, memory_order_relaxed) + 1;
   guint changed = 0;
-  guint right = rect->x + rect->width, bottom = rect->y + rect->height;
-  for (guint y = rect->y; y < bottom;) {
+  guint right = left + block->width, bottom = top + block->height;
+  for (guint y = top; y < bottom;) {
     guint rows = MIN(DAMAGE_TILE - y % DAMAGE_TILE, bottom - y);
-    for (guint x = rect->x; x < right;) {
+    for (guint x = left; x < right;) {
       guint pixels = MIN(DAMAGE_TILE - x % DAMAGE_TILE, right - x);
       if (compare_and_copy(shadow->pixels + y * shadow->stride + (gsize)x * 4, shadow->stride,
-                           frame->data + y * frame->stride + (gsize)x * 4, frame->stride, (gsize)pixels * 4, rows)) {
+                           block->data + (y - top) * block->stride + (gsize)(x - left) * 4, block->stride,
+                           (gsize)pixels * 4, rows)) {
         atomic_store_explicit(&shadow->tiles[(y / DAMAGE_TILE) * shadow->columns + x / DAMAGE_TILE], next,
                               memory_order_relaxed);
         changed++;

@@ -46,6 +46,8 @@ void shadow_write_begin(Shadow *shadow);
 /* Compares the rectangle with `frame` tile by tile and copies what differs; frame is of the shadow's size, in a packed
  * format that is kept for all of it. Returns how many tiles differed. */
 guint shadow_write_rect(Shadow *shadow, const Frame *frame, const Rect *rect);
+/* Likewise, where `block` is not the whole picture but what goes to (x, y) of it. */
+guint shadow_write_block(Shadow *shadow, const Frame *block, guint x, guint y);
 /* Returns the new generation; the old one if nothing was different. */
 guint64 shadow_write_end(Shadow *shadow, gint64 flush_us);
 

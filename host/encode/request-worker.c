@@ -4,7 +4,9 @@
 #include "common/base/log.h"
 #include "common/base/stats.h"
 #include "common/base/thread.h"
+#include "host/encode/fingerprint-check.h"
 #include "host/encode/picture-encoder.h"
+#include "host/encode/request-canvas.h"
 
 #include <string.h>
 
@@ -25,7 +27,9 @@ struct RequestWorker {
   Shadow *read_shadow; /* a reference, for the thread to take */
 
   /* the thread's own */
-  Shadow *own; /* pixels that came */
+  Shadow *own;          /* pixels that came whole */
+  RequestCanvas canvas; /* pictures that came as tiles */
+  gboolean pixels_owed; /* by the peer: what comes before them is not encoded */
   PictureSource source;
   PictureEncoder encoder;
 };
@@ -33,6 +37,8 @@ struct RequestWorker {
 static void work_request_free(gpointer data) {
   WorkRequest *request = data;
   g_clear_pointer(&request->pixels, g_bytes_unref);
+  g_free((gpointer)request->fingerprint);
+  g_free((gpointer)request->rects);
   g_free(request);
 }
 
@@ -41,6 +47,7 @@ static void worker_unref(RequestWorker *worker) {
   g_queue_clear_full(&worker->requests, work_request_free);
   shadow_unref(worker->own);
   shadow_unref(worker->read_shadow);
+  request_canvas_finish(&worker->canvas);
   mutex_finish(&worker->mutex);
   cond_finish(&worker->cond);
   g_free(worker);
@@ -49,6 +56,8 @@ static void worker_unref(RequestWorker *worker) {
 void request_worker_submit(RequestWorker *worker, const WorkRequest *request) {
   WorkRequest *copy = g_memdup2(request, sizeof *request);
   if (copy->pixels) g_bytes_ref(copy->pixels);
+  copy->fingerprint = g_memdup2(request->fingerprint, sizeof *request->fingerprint);
+  copy->rects = g_memdup2(request->rects, request->n_rects * sizeof *request->rects);
   mutex_lock(&worker->mutex);
   g_queue_push_tail(&worker->requests, copy);
   if (copy->pixels) worker->pixel_bytes += g_bytes_get_size(copy->pixels);
@@ -136,9 +145,9 @@ static RequestPicture read_resource(RequestWorker *worker, const WorkRequest *re
   return result;
 }
 
-static Shadow *scanout_shadow(RequestWorker *worker) {
+static Shadow *scanout_shadow(RequestWorker *worker, guint scanout) {
   mutex_lock(&worker->mutex);
-  Shadow *shadow = worker->stopped ? NULL : worker->host->get_shadow(worker->data);
+  Shadow *shadow = worker->stopped ? NULL : worker->host->get_shadow(scanout, worker->data);
   mutex_unlock(&worker->mutex);
   return shadow;
 }
@@ -156,8 +165,8 @@ static gboolean take(RequestWorker *worker) {
   return taken;
 }
 
-static RequestPicture fetch_scanout(RequestWorker *worker, gboolean *is_new) {
-  Shadow *shadow = scanout_shadow(worker);
+static RequestPicture fetch_scanout(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
+  Shadow *shadow = scanout_shadow(worker, request->scanout);
   if (!shadow || shadow_generation(shadow) == 0) {
     shadow_unref(shadow);
     return REQUEST_PICTURE_NOT_FOUND;
@@ -167,10 +176,99 @@ static RequestPicture fetch_scanout(RequestWorker *worker, gboolean *is_new) {
   return result;
 }
 
+static gboolean wants_pixels(RequestPicture result) {
+  return result >= REQUEST_PICTURE_DARK;
+}
+
+static RequestPicture check_shadow(const Shadow *shadow, const WorkRequest *request, guint64 *generation) {
+  static const RequestPicture RESULTS[] = {
+      [FINGERPRINT_AGREES] = REQUEST_PICTURE_OK,
+      [FINGERPRINT_DARK] = REQUEST_PICTURE_DARK,
+      [FINGERPRINT_OTHER_SIZE] = REQUEST_PICTURE_OTHER_SIZE,
+      [FINGERPRINT_DIFFERS] = REQUEST_PICTURE_DIFFERENT,
+  };
+  return RESULTS[fingerprint_check(shadow, request->fingerprint, request->width, request->height, generation)];
+}
+
+/* Brings `source` to a picture that agrees. Unlike take(), this leaves no other one there: what was taken is compared,
+ * and where the scanout went on in between, again. */
+static RequestPicture take_if_shown(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
+  PictureSource *source = &worker->source;
+  Damage damage; /* of all that was taken */
+  damage_init(&damage, source->width, source->height);
+  gint64 end = g_get_monotonic_time() + FINGERPRINT_CHECK_WAIT_MS * 1000;
+  do {
+    guint64 generation;
+    RequestPicture result = check_shadow(source->shadow, request, &generation);
+    if (result != REQUEST_PICTURE_OK) return result;
+    if (source->generation < generation && picture_source_take(source)) {
+      damage_union(&damage, &source->damage);
+      *is_new = TRUE;
+    }
+    if (source->generation == generation) {
+      source->damage = damage;
+      return REQUEST_PICTURE_OK;
+    }
+  } while (g_get_monotonic_time() < end);
+  return REQUEST_PICTURE_DIFFERENT;
+}
+
+/* The scanout's picture, if it is the one that the fingerprint is of (F27). */
+static RequestPicture fetch_if_shown(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
+  if (worker->pixels_owed) return REQUEST_PICTURE_IN_ORDER;
+  guint64 generation;
+  Shadow *shadow = scanout_shadow(worker, request->scanout);
+  RequestPicture result = check_shadow(shadow, request, &generation);
+  if (result == REQUEST_PICTURE_OK) {
+    result = follow(worker, picture_source_set_shadow(&worker->source, shadow));
+    if (result == REQUEST_PICTURE_OK) result = take_if_shown(worker, request, is_new);
+    if (wants_pixels(result)) picture_source_finish(&worker->source); /* it may hold what was never encoded */
+  } else {
+    shadow_unref(shadow); /* what the session showed so far stays as it is */
+  }
+  if (wants_pixels(result)) stats_count("requests.fingerprint-mismatches");
+  return result;
+}
+
+static RequestPicture fetch_tiles(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
+  RequestCanvasTiles tiles = {
+      .picture = request->picture,
+      .base = request->base,
+      .format = request->format,
+      .width = request->width,
+      .height = request->height,
+      .rects = request->rects,
+      .count = request->n_rects,
+      .bytes = g_bytes_get_data(request->pixels, NULL),
+  };
+  switch (request_canvas_apply(&worker->canvas, &tiles)) {
+  case REQUEST_CANVAS_OK:
+    break;
+  case REQUEST_CANVAS_NO_BASE:
+    stats_count("requests.bases-gone");
+    return REQUEST_PICTURE_NO_BASE;
+  case REQUEST_CANVAS_NO_MEMORY:
+    stats_count("encode.no-memory");
+    return REQUEST_PICTURE_FAILED;
+  }
+  return follow(worker, request_canvas_show(&worker->canvas, &worker->source, request->base == 0, is_new));
+}
+
+/* What is on its way behind a request that was refused must not be encoded before it: its peer waits for access units
+ * in order. */
+static void keep_order(RequestWorker *worker, const WorkRequest *request, RequestPicture result) {
+  if (wants_pixels(result))
+    worker->pixels_owed = TRUE;
+  else if (request->pixels)
+    worker->pixels_owed = FALSE;
+}
+
 /* Brings `source` to the picture that is asked for. */
 static RequestPicture fetch(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
   RequestPicture result;
   Shadow *shadow = NULL;
+  if (request->picture != 0) return fetch_tiles(worker, request, is_new);
+  if (request->fingerprint) return fetch_if_shown(worker, request, is_new);
   if (request->resource_id != 0) {
     if (!worker->host->read_resource) return REQUEST_PICTURE_NOT_FOUND;
     result = read_resource(worker, request, &shadow);
@@ -183,7 +281,7 @@ static RequestPicture fetch(RequestWorker *worker, const WorkRequest *request, g
     result = write_own(worker, &frame);
     if (result == REQUEST_PICTURE_OK) shadow = shadow_ref(worker->own);
   } else {
-    return fetch_scanout(worker, is_new);
+    return fetch_scanout(worker, request, is_new);
   }
   if (result != REQUEST_PICTURE_OK) return result;
   result = follow(worker, picture_source_set_shadow(&worker->source, shadow));
@@ -235,6 +333,7 @@ static void run(void *data) {
   while ((request = next_request(worker))) {
     gboolean is_new = FALSE;
     RequestPicture result = fetch(worker, request, &is_new);
+    keep_order(worker, request, result);
     AccessUnit *unit = result == REQUEST_PICTURE_OK ? encode(worker, request->idr, is_new, &result) : NULL;
     answer(worker, unit, result);
     work_request_free(request);

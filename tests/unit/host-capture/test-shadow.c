@@ -104,6 +104,30 @@ static void test_generations(void) {
   g_free(picture.pixels);
 }
 
+/* A picture of its own size, put anywhere into the shadow: the same as the rectangle of a whole one. */
+static void test_block(void) {
+  Shadow *shadow = make(200, 130), *twin = make(200, 130);
+  for (guint round = 0; round < 200; round++) {
+    guint width = (guint)g_test_rand_int_range(1, 200), height = (guint)g_test_rand_int_range(1, 130);
+    guint x = (guint)g_test_rand_int_range(0, (gint)(201 - width));
+    guint y = (guint)g_test_rand_int_range(0, (gint)(131 - height));
+    Picture part = picture_of(width, height, (guint8)(round % 5)), whole = picture_of(200, 130, (guint8)(round % 5));
+    Frame block = frame_of(&part);
+    guint expected;
+    write_rect(twin, &whole, (Rect){x, y, width, height}, &expected);
+    shadow_write_begin(shadow);
+    g_assert_cmpuint(shadow_write_block(shadow, &block, x, y), ==, expected);
+    g_assert_cmpuint(shadow_write_end(shadow, 1), ==, shadow_generation(twin));
+    Frame shown = shadow_frame(twin);
+    Picture same = {200, 130, shown.stride, (guint8 *)shown.data};
+    check_same(shadow, &same);
+    g_free(part.pixels);
+    g_free(whole.pixels);
+  }
+  shadow_unref(shadow);
+  shadow_unref(twin);
+}
+
 /* Only what is inside the rectangle is compared and copied, to the pixel. */
 static void test_rect_only(void) {
   Shadow *shadow = make(200, 130);
@@ -273,6 +297,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/shadow/first-picture", test_first_picture);
   g_test_add_func("/shadow/generations", test_generations);
   g_test_add_func("/shadow/rect-only", test_rect_only);
+  g_test_add_func("/shadow/block", test_block);
   g_test_add_func("/shadow/random", test_random);
   g_test_add_func("/shadow/times", test_times);
   g_test_add_func("/shadow/F09-torn", test_torn);
