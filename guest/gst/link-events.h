@@ -37,7 +37,7 @@ typedef struct {
 typedef struct {
   guint64 connects;      /* negotiated connections */
   guint64 bytes;         /* received */
-  guint64 requests;      /* sent; again after a reconnect counts again */
+  guint64 requests;      /* sent; one that is sent again counts again */
   guint64 answers;       /* access units that answered one */
   guint64 errors;        /* requests answered by ERROR */
   guint64 lost;          /* requests that the host left out */

@@ -50,7 +50,8 @@ void request_sender_begin(RequestSender *sender, const LinkHost *host) {
     sender->window.slots[i].way = REQUEST_WAITS;
     sender->window.slots[i].refused = FALSE;
   }
-  if (sender->settings->scanout != 0 && has_feature(sender, HXFR_FEATURE_TILES)) send_scanout(sender);
+  gboolean asks = sender->settings->mode == LINK_REQUESTS; /* the session of a subscription has none */
+  if (asks && sender->settings->scanout != 0 && has_feature(sender, HXFR_FEATURE_TILES)) send_scanout(sender);
 }
 
 static Frame frame_of(const Request *request) {

@@ -269,6 +269,20 @@ static void test_bitrate(void) {
   rig_finish(&rig);
 }
 
+/* A subscription has no requests whose scanout could be named, also where the host has such a message. */
+static void test_names_no_scanout(void) {
+  Rig rig;
+  rig_init(&rig, 0);
+  rig.host = fake_host_start(rig.path, 2, HXFR_FEATURE_REQUESTS | HXFR_FEATURE_PIXELS | HXFR_FEATURE_TILES);
+  fake_host_set_push(rig.host, 5);
+  g_object_set(rig.element, "scanout", 1, NULL);
+  rig_start(&rig);
+  for (guint i = 0; i < 5; i++) pull(&rig);
+  g_assert_cmpuint(fake_host_record(rig.host).subscribes, ==, 1);
+  g_assert_cmpuint(fake_host_record(rig.host).scanouts, ==, 0);
+  rig_finish(&rig);
+}
+
 int main(int argc, char **argv) {
   gst_init(&argc, &argv);
   g_test_init(&argc, &argv, NULL);
@@ -281,6 +295,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/frameliftsrc/silence-F19", test_silence);
   g_test_add_func("/frameliftsrc/start-again", test_start_again);
   g_test_add_func("/frameliftsrc/bitrate", test_bitrate);
+  g_test_add_func("/frameliftsrc/names-no-scanout", test_names_no_scanout);
   int status = g_test_run();
   gst_deinit(); /* where GST_TRACERS=leaks looks */
   return status;
