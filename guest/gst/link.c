@@ -107,6 +107,7 @@ static void on_up(const LinkHost *host, gpointer data) {
 static void on_answered(guint64 id, LinkUnit *unit, const GError *why, gpointer data) {
   Link *link = data;
   if (unit && unit->is_key) back_off_reset(&link->back_off);
+  publish_counters(link); /* whoever has the answer finds it counted */
   link->events->answered(id, unit, why, link->data);
 }
 
