@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/** FRAME_REQUEST: the scanout's picture, pixels that come along, unknown resources; one answer each, in order. */
+/** Requests: the scanout's picture, pixels that come along, whole or as tiles, fingerprints, unknown resources; one answer
+ * each, in order. */
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -10,6 +11,8 @@ import { Daemon } from '../lib/daemon.mjs';
 import { CONFIG_REQ, FRAME_RESPONSE, HxfrClient, Type, message } from '../lib/hxfr-client.mjs';
 import { checkStream, framelift, stats, temporaryFolder, until } from '../lib/programs.mjs';
 
+const HEADER_SIZE = 12;
+const [REQUEST_FINGERPRINT, REQUEST_TILES, PIXELS_WANTED, REQUEST_SCANOUT] = [0x98, 0x99, 0x9a, 0x9b];
 const FORMATS = { BGRX: 0x34325258, BGRA: 0x34325241, RGBX: 0x34324258, RGBA: 0x34324241, NV12: 0x3231564e };
 
 /** A FRAME_REQUEST; `pixels` sets the flag. */
@@ -24,7 +27,33 @@ function frameRequest({ session = 1, resource = 0, width = 64, height = 64, form
   return bytes;
 }
 
-const isAnswer = (m) => m.type === FRAME_RESPONSE || m.type === Type.ERROR;
+/** FRAME_REQUEST's fixed part as the others begin with it. */
+const fixedPart = (frame) => frameRequest({ stride: 0, ...frame }).subarray(HEADER_SIZE);
+
+/** REQUEST_FINGERPRINT of `places`: [x, y, 0xrrggbb] each. */
+function fingerprint({ session = 1, scanout = 0, places, ...frame }) {
+  const rest = Buffer.alloc(4 + places.length * 8);
+  rest.writeUInt16LE(scanout, 0);
+  rest.writeUInt16LE(places.length, 2);
+  places.forEach(([x, y, pixel], i) => {
+    rest.writeUInt16LE(x, 4 + i * 8);
+    rest.writeUInt16LE(y, 6 + i * 8);
+    rest.writeUInt32LE(pixel, 8 + i * 8);
+  });
+  return message(REQUEST_FINGERPRINT, session, Buffer.concat([fixedPart(frame), rest]));
+}
+
+/** REQUEST_TILES of `rects`: [x, y, width, height] each. */
+function tiles({ session = 1, picture, base = 0, rects = [], pixels = Buffer.alloc(0), ...frame }) {
+  const rest = Buffer.alloc(12 + rects.length * 8);
+  rest.writeUInt32LE(picture, 0);
+  rest.writeUInt32LE(base, 4);
+  rest.writeUInt16LE(rects.length, 8);
+  rects.flat().forEach((value, i) => rest.writeUInt16LE(value, 12 + i * 2));
+  return message(REQUEST_TILES, session, Buffer.concat([fixedPart(frame), rest, pixels]));
+}
+
+const isAnswer = (m) => [FRAME_RESPONSE, PIXELS_WANTED, Type.ERROR].includes(m.type);
 const answers = (client) => client.messages.filter(isAnswer);
 /** pts as it was sent: an i64 right behind the header. */
 const ptsOf = (response) => response.wire.readBigInt64LE(12);
@@ -145,6 +174,102 @@ test('sessions: 8 of a VM, each with an encoder of its own; a subscription is no
   const next = await HxfrClient.open(path);
   t.after(() => next.close());
   assert.ok((await ask(next, {})).key);
+});
+
+/** The next answer to what is sent. */
+async function say(client, bytes) {
+  const from = client.messages.length;
+  client.send(bytes);
+  return client.waitFor(isAnswer, 10000, from);
+}
+
+const reasonOf = (wanted) => [wanted.type, wanted.wire.readUInt32LE(HEADER_SIZE + 8)];
+
+test('tiles and fingerprints, byte by byte as docs/protocol.md has them', async (t) => {
+  const { client, folder } = await serve(t);
+  await client.greet();
+  const features = client.messages.find((m) => m.type === Type.WELCOME).wire.readUInt32LE(HEADER_SIZE + 4);
+  assert.equal(features & 0b11111, 0b11110);
+  const frame = { width: 640, height: 360 };
+  const places = [[0, 0, 0x123456], [639, 359, 0xabcdef]];
+  // F27: of the scanout's size, and another picture; and what is behind it waits for its pixels
+  client.send(fingerprint({ ...frame, places, pts: 1n }));
+  client.send(fingerprint({ ...frame, places, pts: 2n }));
+  await until('both are answered', () => answers(client).length === 2);
+  const [first, second] = answers(client);
+  assert.deepEqual([reasonOf(first), ptsOf(first)], [[PIXELS_WANTED, 3], 1n]);
+  assert.deepEqual([reasonOf(second), ptsOf(second)], [[PIXELS_WANTED, 4], 2n]);
+  const colour = (width, height, value) => Buffer.alloc(width * height * 4, Buffer.from([...value, 255]));
+  const units = [];
+  const whole = await say(client, tiles({ ...frame, picture: 7, rects: [[0, 0, 640, 360]], pixels: colour(640, 360, [50, 100, 200]), pts: 1n }));
+  assert.ok(whole.type === FRAME_RESPONSE && whole.key && ptsOf(whole) === 1n, whole.text);
+  units.push(whole.data);
+  const rects = [[100, 100, 64, 40], [400, 200, 30, 70]];
+  const pixels = Buffer.concat([colour(64, 40, [200, 100, 50]), colour(30, 70, [20, 180, 20])]);
+  const part = await say(client, tiles({ ...frame, picture: 8, base: 7, rects, pixels, pts: 2n }));
+  assert.ok(part.type === FRAME_RESPONSE && !part.key && ptsOf(part) === 2n, part.text);
+  units.push(part.data);
+  const file = join(folder, 'tiles.h264');
+  await writeFile(file, Buffer.concat(units));
+  const checked = await checkStream(file, '--point', '130,120', '--point', '415,240', '--point', '300,20');
+  const expected = [[50, 100, 200], [20, 180, 20], [200, 100, 50]];
+  checked.units[1].points.forEach((point, i) => {
+    expected[i].forEach((value, k) => assert.ok(Math.abs(point[k] - value) <= 12, `${i}: ${point}`));
+  });
+  assert.deepEqual(reasonOf(await say(client, tiles({ ...frame, picture: 9, base: 7 }))), [PIXELS_WANTED, 5]);
+  assert.deepEqual(reasonOf(await say(client, tiles({ ...frame, picture: 9, base: 8, width: 638 }))), [PIXELS_WANTED, 5]);
+  // still: a few bytes
+  let size;
+  for (let picture = 9; picture < 40; picture++) size = (await say(client, tiles({ ...frame, picture, base: picture - 1 }))).data.length;
+  assert.ok(size <= 64, `${size}`);
+  // nothing is shown on scanout 5, and scanout 0 has another size
+  assert.deepEqual(reasonOf(await say(client, fingerprint({ ...frame, scanout: 5, places }))), [PIXELS_WANTED, 1]);
+  await say(client, tiles({ ...frame, picture: 40, base: 39 }));
+  assert.deepEqual(reasonOf(await say(client, fingerprint({ width: 639, height: 360, places: [places[0]] }))), [PIXELS_WANTED, 2]);
+});
+
+test('F24: tiles and fingerprints that lie are ERROR -1', async (t) => {
+  const { client } = await serve(t);
+  await client.greet();
+  const frame = { width: 64, height: 64 };
+  const lies = [
+    tiles({ ...frame, picture: 0 }),
+    tiles({ ...frame, picture: 1, rects: [[0, 0, 4, 4]], pixels: Buffer.alloc(63) }),
+    tiles({ ...frame, picture: 1, rects: [[0, 0, 4, 4]], pixels: Buffer.alloc(65) }),
+    tiles({ ...frame, picture: 1, rects: [[61, 0, 4, 4]], pixels: Buffer.alloc(64) }),
+    tiles({ ...frame, picture: 1, rects: [[0, 0, 0, 4]] }),
+    tiles({ width: 8192, height: 4320, picture: 1 }),
+    tiles({ ...frame, format: FORMATS.NV12, picture: 1, rects: [[1, 0, 2, 2]], pixels: Buffer.alloc(6) }),
+    tiles({ ...frame, picture: 1, rects: Array(8705).fill([0, 0, 1, 1]), pixels: Buffer.alloc(8705 * 4) }),
+    fingerprint({ ...frame, places: [] }),
+    fingerprint({ ...frame, places: [[64, 0, 0]] }),
+    fingerprint({ ...frame, scanout: 16, places: [[0, 0, 0]] }),
+    message(REQUEST_SCANOUT, 1, Buffer.from([16, 0, 0, 0])),
+    message(REQUEST_SCANOUT, 1, Buffer.from([1, 0, 0])),
+  ];
+  for (const [i, lie] of lies.entries()) assert.equal((await say(client, lie)).code, -1, `${i}`);
+  assert.equal((await say(client, tiles({ ...frame, picture: 1 }))).type, FRAME_RESPONSE);
+});
+
+test('resource 0 is the scanout that the session was told, in that session alone', async (t) => {
+  const { client, folder } = await serve(t, 'test:640x360@30,scene=idle,scanouts=2');
+  await client.greet();
+  client.send(message(REQUEST_SCANOUT, 2, Buffer.from([1, 0, 0, 0])));
+  client.send(message(REQUEST_SCANOUT, 3, Buffer.from([9, 0, 0, 0])));
+  const pictures = [];
+  for (const session of [1, 2]) {
+    const answer = await until('it is lit', async () => {
+      const got = await ask(client, { session });
+      return got.type === FRAME_RESPONSE && got;
+    });
+    const file = join(folder, `${session}.h264`);
+    await writeFile(file, answer.data);
+    const [unit] = (await checkStream(file, '--point', '20,20', '--point', '320,340')).units;
+    pictures.push(unit.points.flat());
+  }
+  const distance = pictures[0].reduce((sum, value, i) => sum + Math.abs(value - pictures[1][i]), 0);
+  assert.ok(distance > 30, `${pictures.map(String)}`);
+  assert.equal((await ask(client, { session: 3 })).code, -2); // there is no such scanout
 });
 
 test('F05: a peer that leaves with answers in the encoder disturbs nobody', async (t) => {
