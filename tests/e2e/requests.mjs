@@ -201,7 +201,8 @@ test('tiles and fingerprints, byte by byte as docs/protocol.md has them', async 
   assert.deepEqual([reasonOf(second), ptsOf(second)], [[PIXELS_WANTED, 4], 2n]);
   const colour = (width, height, value) => Buffer.alloc(width * height * 4, Buffer.from([...value, 255]));
   const units = [];
-  const whole = await say(client, tiles({ ...frame, picture: 7, rects: [[0, 0, 640, 360]], pixels: colour(640, 360, [50, 100, 200]), pts: 1n }));
+  const all = { rects: [[0, 0, 640, 360]], pixels: colour(640, 360, [50, 100, 200]) };
+  const whole = await say(client, tiles({ ...frame, picture: 7, ...all, pts: 1n }));
   assert.ok(whole.type === FRAME_RESPONSE && whole.key && ptsOf(whole) === 1n, whole.text);
   units.push(whole.data);
   const rects = [[100, 100, 64, 40], [400, 200, 30, 70]];
@@ -220,12 +221,15 @@ test('tiles and fingerprints, byte by byte as docs/protocol.md has them', async 
   assert.deepEqual(reasonOf(await say(client, tiles({ ...frame, picture: 9, base: 8, width: 638 }))), [PIXELS_WANTED, 5]);
   // still: a few bytes
   let size;
-  for (let picture = 9; picture < 40; picture++) size = (await say(client, tiles({ ...frame, picture, base: picture - 1 }))).data.length;
+  for (let picture = 9; picture < 40; picture++) {
+    size = (await say(client, tiles({ ...frame, picture, base: picture - 1 }))).data.length;
+  }
   assert.ok(size <= 64, `${size}`);
   // nothing is shown on scanout 5, and scanout 0 has another size
   assert.deepEqual(reasonOf(await say(client, fingerprint({ ...frame, scanout: 5, places }))), [PIXELS_WANTED, 1]);
   await say(client, tiles({ ...frame, picture: 40, base: 39 }));
-  assert.deepEqual(reasonOf(await say(client, fingerprint({ width: 639, height: 360, places: [places[0]] }))), [PIXELS_WANTED, 2]);
+  const narrower = fingerprint({ width: 639, height: 360, places: [places[0]] });
+  assert.deepEqual(reasonOf(await say(client, narrower)), [PIXELS_WANTED, 2]);
 });
 
 test('F24: tiles and fingerprints that lie are ERROR -1', async (t) => {

@@ -90,12 +90,15 @@ static void test_refused(void) {
   }
   g_assert_cmpuint(fake_host_request(rig.host, 0).type, ==, HXFR_REQUEST_FINGERPRINT);
   guint32 last = 0;
+  guint64 received = 0; /* by the host */
   for (guint i = 1; i < fake_host_n_requests(rig.host); i++) {
     FakeHostRequest request = fake_host_request(rig.host, i);
     g_assert_cmpuint(request.type, ==, HXFR_REQUEST_TILES);
     g_assert_cmpuint(request.base, ==, last);
     last = request.picture;
+    received += request.pixels_size;
   }
+  g_assert_cmpuint(encoder_rig_stat(&rig, "pixel-bytes"), ==, received);
   g_assert_true(fake_host_request(rig.host, 1).request.force_keyframe);
   g_assert_cmpint(fake_host_request(rig.host, 1).request.pts_ns, ==, 0); /* the refused one, under its own pts */
   /* a square that moves by its own size is in two tiles more or less, four each at the most */
