@@ -16,6 +16,10 @@
  */
 #define LISTENER_REST_MS 200
 
+/* How often, and how far apart, a socket file has to refuse before it counts as left behind. */
+#define LISTENER_STALE_CHECKS 3
+#define LISTENER_STALE_PAUSE_US 15000
+
 struct Listener {
   Address address;
   int fd;
@@ -50,6 +54,15 @@ static gboolean someone_answers(const Address *address) {
   return answers;
 }
 
+/* Between its bind and its listen a live one refuses as well: it is asked again. */
+static gboolean is_dead(const Address *address) {
+  for (guint i = 0; i < LISTENER_STALE_CHECKS; i++) {
+    if (i > 0) g_usleep(LISTENER_STALE_PAUSE_US);
+    if (someone_answers(address)) return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean clear_stale_file(const Address *address, GError **error) {
   struct stat info;
   if (lstat(address->path, &info) != 0) return TRUE;
@@ -59,7 +72,7 @@ static gboolean clear_stale_file(const Address *address, GError **error) {
                 address->path);
     return FALSE;
   }
-  if (someone_answers(address)) return fail(error, address, EADDRINUSE, "the socket is alive");
+  if (!is_dead(address)) return fail(error, address, EADDRINUSE, "the socket is alive");
   log_info("listener", "replacing the socket file %s: the process that made it is gone", address->path);
   if (g_unlink(address->path) != 0 && errno != ENOENT) return fail(error, address, errno, "removing the stale socket");
   return TRUE;
