@@ -16,9 +16,12 @@
  */
 #define LISTENER_REST_MS 200
 
-/* How often, and how far apart, a socket file has to refuse before it counts as left behind. */
+/* A place is asked so often, so far apart, before it counts as taken: the processes of a daemon that was killed a moment
+ * ago may have it yet. And a socket file has to refuse so often in a row before it counts as left behind: between its
+ * bind and its listen a live one refuses as well. */
+#define LISTENER_TAKEN_CHECKS 7
 #define LISTENER_STALE_CHECKS 3
-#define LISTENER_STALE_PAUSE_US 15000
+#define LISTENER_PAUSE_US 40000
 
 struct Listener {
   Address address;
@@ -54,13 +57,14 @@ static gboolean someone_answers(const Address *address) {
   return answers;
 }
 
-/* Between its bind and its listen a live one refuses as well: it is asked again. */
 static gboolean is_dead(const Address *address) {
-  for (guint i = 0; i < LISTENER_STALE_CHECKS; i++) {
-    if (i > 0) g_usleep(LISTENER_STALE_PAUSE_US);
-    if (someone_answers(address)) return FALSE;
+  guint refused = 0;
+  for (guint i = 0; i < LISTENER_TAKEN_CHECKS; i++) {
+    if (i > 0) g_usleep(LISTENER_PAUSE_US);
+    refused = someone_answers(address) ? 0 : refused + 1;
+    if (refused == LISTENER_STALE_CHECKS) return TRUE;
   }
-  return TRUE;
+  return FALSE;
 }
 
 static gboolean clear_stale_file(const Address *address, GError **error) {
@@ -85,6 +89,10 @@ static gboolean bind_and_listen(Listener *listener, GError **error) {
   /* Nobody else may connect between bind and chmod, so the mode is right from the start. */
   mode_t mask = address->kind == ADDRESS_UNIX ? umask(0177) : 0;
   int bound = bind(listener->fd, &address->socket.any, address->size);
+  for (guint i = 1; bound != 0 && errno == EADDRINUSE && i < LISTENER_TAKEN_CHECKS; i++) {
+    g_usleep(LISTENER_PAUSE_US);
+    bound = bind(listener->fd, &address->socket.any, address->size);
+  }
   int saved = errno;
   if (address->kind == ADDRESS_UNIX) umask(mask);
   if (bound != 0) return fail(error, address, saved, "bind");

@@ -15,7 +15,8 @@ typedef struct Listener Listener;
 typedef void (*ListenerAccepted)(int fd, const Address *address, gpointer data);
 
 /* Listens from here on; whoever connects waits until listener_accept(). NULL and error on failure: one line with what
- * failed, on what, why and what to do. */
+ * failed, on what, why and what to do. For starting: it may block for some hundred milliseconds where the place is
+ * taken. */
 Listener *listener_open(const Address *address, GError **error);
 /* A socket that somebody else opened and listens on; `fd` is the callee's. Its file, if any, is not ours to remove. */
 Listener *listener_adopt(int fd, const Address *address);
