@@ -192,6 +192,10 @@ static void close_session(RequestSession *session) {
 }
 
 static void submit(RequestSession *session, const HxfrFrameRequest *request, GBytes *pixels) {
+  if (request->resource_id == 0 && !pixels) {
+    log_debug("requests", "no resource and no pixels: falling back to scanout %u, pts=%" G_GINT64_FORMAT,
+              session->scanout, request->pts_ns);
+  }
   WorkRequest work = {
       .resource_id = request->resource_id,
       .width = request->width,

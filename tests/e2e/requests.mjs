@@ -58,16 +58,16 @@ const answers = (client) => client.messages.filter(isAnswer);
 /** pts as it was sent: an i64 right behind the header. */
 const ptsOf = (response) => response.wire.readBigInt64LE(12);
 
-async function serve(t, display = 'test:640x360@30,scene=idle') {
+async function serve(t, display = 'test:640x360@30,scene=idle', ...more) {
   const folder = await temporaryFolder(t);
   const path = join(folder, 's');
-  const daemon = await Daemon.start(['--display', display, '--listen', `unix:${path}`, '--token-file', join(folder, 'token')]);
+  const daemon = await Daemon.start(['--display', display, '--listen', `unix:${path}`, '--token-file', join(folder, 'token'), ...more]);
   t.after(async () => assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.stderr));
   const address = `unix:${path}`;
   await until('the display has a picture', async () => (await stats(address)).counters['capture.flushes'] > 0);
   const client = await HxfrClient.open(path);
   t.after(() => client.close());
-  return { client, folder, path, address };
+  return { client, daemon, folder, path, address };
 }
 
 async function ask(client, request) {
@@ -95,6 +95,18 @@ test('resource 0: the scanout, at its own size, with the pts untouched', async (
   const checked = await checkStream(file, '--scene', ':640x360@30,scene=idle,barcode');
   assert.equal(checked.units.length, 31);
   assert.deepEqual(checked.units.filter((unit) => unit.error || unit.width !== 640), []);
+});
+
+test('the log tells the way of a request: asked, the fallback, answered', async (t) => {
+  const { client, daemon } = await serve(t, undefined, '--verbose');
+  const answer = await ask(client, { width: 640, height: 360, pts: 4711n });
+  const lines = await until('both are logged', () => {
+    const found = daemon.stderr.split('\n').filter((line) => line.includes('pts=4711'));
+    return found.length >= 3 && found;
+  });
+  assert.match(lines[0], /session 1: request for resource 0, 640x360, pts=4711/);
+  assert.match(lines[1], /falling back to scanout 0, pts=4711/);
+  assert.match(lines[2], new RegExp(`session 1: answer of ${answer.data.length} bytes, pts=4711, key frame`));
 });
 
 test('resource ids mean nothing here: -2, in order with the others, and the connection lives', async (t) => {
