@@ -5,34 +5,18 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { before } from 'node:test';
 
-import { Daemon } from '../lib/daemon.mjs';
 import { HxfrClient, Type } from '../lib/hxfr-client.mjs';
-import { checkStream, framelift, stats, temporaryFolder, until } from '../lib/programs.mjs';
-import { guestMissing, newQemuMissing, startVm } from '../lib/qemu.mjs';
-import { BOOT_LIMIT_MS } from '../lib/vm-daemon.mjs';
+import { checkStream, framelift, temporaryFolder, until } from '../lib/programs.mjs';
+import { BOOT_LIMIT_MS, startVugpuVm, vugpuMissing } from '../lib/vm-daemon.mjs';
 import { patches } from '../guest/screen.mjs';
 import { UnitFlag } from '../../web/page/hxfr.js';
 
 let missing = null;
 before(async () => {
-  missing = (await guestMissing('screen')) ?? (await newQemuMissing());
+  missing = await vugpuMissing();
 });
 
-async function boot(t) {
-  const folder = await temporaryFolder(t);
-  const path = join(folder, 's');
-  const socket = join(folder, 'gpu');
-  const args = ['--listen', `unix:${path}`, '--token-file', join(folder, 'token')];
-  const daemon = await Daemon.start(['--display', `vugpu:${socket},size=1280x720`, ...args]);
-  t.after(async () => assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.stderr));
-  const address = `unix:${path}`;
-  await until('it listens', () => stats(address).catch(() => null));
-  const vm = await startVm({ run: 'screen', mode: '1280x720', vugpu: socket });
-  t.after(() => vm.quit());
-  await vm.waitForLine(/^SCREEN up/, BOOT_LIMIT_MS);
-  await until('the guest is on the screen', async () => (await stats(address)).scanouts.some((one) => one.lit));
-  return { vm, folder, path, address };
-}
+const boot = async (t) => startVugpuVm(t, await temporaryFolder(t));
 
 test("a guest's colours, its numbers in all corners, no torn picture", async (t) => {
   if (missing) return t.skip(missing);

@@ -4,7 +4,8 @@
  * into one buffer and reports rectangles) and draws a picture of which everything is known: see README.md beside this file
  * for the layout, and screen.mjs for the same numbers on the tests' side.
  *
- * Commands come on stdin, a line each: "mode WxH", "fps F", "still", "go", "step N", "cursor X Y", "cursor off", "quit".
+ * It begins on the first output that is connected. Commands come on stdin, a line each: "mode WxH", "fps F", "still", "go",
+ * "step N", "cursor X Y", "cursor off", "outputs", "light N WxH", "dark N", "quit".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,6 +42,8 @@ enum {
     MIN_WIDTH = 640,
     MIN_HEIGHT = 384,
     MAX_SIDE = 8192,
+    MAX_OUTPUTS = 16,
+    OUTPUT_SHIFT = 20, /* of an output's number in the frame number that it shows */
 };
 
 static const uint32_t background = 0x203040;
@@ -59,13 +62,20 @@ struct buffer {
     uint32_t box_left; /* where this buffer's box is, to be wiped at its next frame */
 };
 
-struct screen {
-    int fd;
-    uint32_t connector, crtc;
-    uint32_t width, height;
+struct output {
+    uint32_t number, connector, crtc;
+    uint32_t width, height; /* 0: dark */
     struct buffer buffers[2];
     unsigned back;
-    bool dirty, flip_pending;
+    bool flip_pending;
+};
+
+struct screen {
+    int fd;
+    uint32_t count;
+    struct output outputs[MAX_OUTPUTS];
+    struct output *first; /* what "mode" and "cursor" mean */
+    bool dirty;
     uint32_t frame;
     struct buffer cursor;
 };
@@ -116,30 +126,38 @@ static void draw_barcode(struct buffer *b, uint32_t left, uint32_t top, uint32_t
     }
 }
 
-static void draw_static(const struct screen *s, struct buffer *b)
+static uint32_t background_of(const struct output *o)
 {
-    fill(b, 0, 0, s->width, s->height, background);
-    for (uint32_t i = 0; i < sizeof patches / sizeof *patches; i++) {
+    return background ^ (o->number & 1 ? 0x600000 : 0) ^ (o->number & 2 ? 0x006000 : 0);
+}
+
+/* Each output has the patches in an order of its own. */
+static void draw_static(const struct output *o, struct buffer *b)
+{
+    const uint32_t count = sizeof patches / sizeof *patches;
+
+    fill(b, 0, 0, o->width, o->height, background_of(o));
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t x = PATCH_LEFT + i % PATCH_COLUMNS * PATCH_PITCH;
         uint32_t y = PATCH_TOP + i / PATCH_COLUMNS * PATCH_PITCH;
-        fill(b, x, y, PATCH, PATCH, patches[i]);
+        fill(b, x, y, PATCH, PATCH, patches[(i + o->number) % count]);
     }
 }
 
-static uint32_t box_left(const struct screen *s)
+static uint32_t box_left(const struct output *o, uint32_t frame)
 {
-    uint32_t span = s->width - BOX;
-    uint32_t at = (uint32_t) ((uint64_t) s->frame * BOX_STEP % (2 * span));
+    uint32_t span = o->width - BOX;
+    uint32_t at = (uint32_t) ((uint64_t) frame * BOX_STEP % (2 * span));
     return at <= span ? at : 2 * span - at;
 }
 
-static void draw_frame(const struct screen *s, struct buffer *b)
+static void draw_frame(const struct output *o, struct buffer *b, uint32_t frame)
 {
-    uint32_t word = barcode_word(s->frame);
-    uint32_t right = s->width - BARCODE_WIDTH, bottom = s->height - BARCODE_HEIGHT;
+    uint32_t word = barcode_word(frame + (o->number << OUTPUT_SHIFT));
+    uint32_t right = o->width - BARCODE_WIDTH, bottom = o->height - BARCODE_HEIGHT;
 
-    fill(b, b->box_left, BOX_TOP, BOX, BOX, background);
-    b->box_left = box_left(s);
+    fill(b, b->box_left, BOX_TOP, BOX, BOX, background_of(o));
+    b->box_left = box_left(o, frame);
     fill(b, b->box_left, BOX_TOP, BOX, BOX, box_color);
     draw_barcode(b, 0, 0, word);
     draw_barcode(b, right, 0, word);
@@ -201,48 +219,72 @@ static drmModeModeInfo make_mode(uint32_t w, uint32_t h)
     return m;
 }
 
-static void set_mode(struct screen *s, uint32_t w, uint32_t h)
+/* false where the kernel refuses */
+static bool set_mode(struct screen *s, struct output *o, uint32_t w, uint32_t h)
 {
-    struct buffer old[2] = { s->buffers[0], s->buffers[1] };
+    struct buffer old[2] = { o->buffers[0], o->buffers[1] };
     drmModeModeInfo mode = make_mode(w, h);
 
-    s->width = w;
-    s->height = h;
+    o->width = w;
+    o->height = h;
     for (int i = 0; i < 2; i++) {
-        buffer_init(s->fd, &s->buffers[i], w, h);
-        buffer_add_framebuffer(s->fd, &s->buffers[i], w, h);
-        draw_static(s, &s->buffers[i]);
-        draw_frame(s, &s->buffers[i]);
+        buffer_init(s->fd, &o->buffers[i], w, h);
+        buffer_add_framebuffer(s->fd, &o->buffers[i], w, h);
+        draw_static(o, &o->buffers[i]);
+        draw_frame(o, &o->buffers[i], s->frame);
     }
-    if (drmModeSetCrtc(s->fd, s->crtc, s->buffers[0].id, 0, 0, &s->connector, 1, &mode))
-        die("set mode");
-    s->back = 1;
+    bool set = drmModeSetCrtc(s->fd, o->crtc, o->buffers[0].id, 0, 0, &o->connector, 1, &mode) == 0;
+    o->back = 1;
     buffer_finish(s->fd, &old[0]);
     buffer_finish(s->fd, &old[1]);
+    return set;
 }
 
-static bool find_output(struct screen *s)
+static void darken(struct screen *s, struct output *o)
+{
+    drmModeSetCrtc(s->fd, o->crtc, 0, 0, 0, NULL, 0, NULL);
+    buffer_finish(s->fd, &o->buffers[0]);
+    buffer_finish(s->fd, &o->buffers[1]);
+    o->width = o->height = 0;
+}
+
+static bool find_outputs(struct screen *s)
 {
     drmModeRes *res = drmModeGetResources(s->fd);
     if (!res)
         return false;
-    for (int i = 0; i < res->count_connectors && !s->connector; i++) {
-        drmModeConnector *c = drmModeGetConnector(s->fd, res->connectors[i]);
-        if (c && c->connection == DRM_MODE_CONNECTED && res->count_crtcs > 0) {
-            s->connector = c->connector_id;
-            s->crtc = res->crtcs[0];
-        }
+    for (s->count = 0; s->count < MAX_OUTPUTS && (int) s->count < res->count_connectors; s->count++) {
+        struct output *o = &s->outputs[s->count];
+        drmModeConnector *c = drmModeGetConnector(s->fd, res->connectors[s->count]);
+        *o = (struct output) { .number = s->count, .connector = res->connectors[s->count], .crtc = res->crtcs[s->count] };
+        if (c && c->connection == DRM_MODE_CONNECTED && !s->first)
+            s->first = o;
         drmModeFreeConnector(c);
     }
     drmModeFreeResources(res);
-    return s->connector != 0;
+    return s->first != NULL;
+}
+
+/* What the kernel knows of each: its first mode is the preferred one. */
+static void list_outputs(struct screen *s)
+{
+    printf("SCREEN outputs");
+    for (uint32_t i = 0; i < s->count; i++) {
+        drmModeConnector *c = drmModeGetConnector(s->fd, s->outputs[i].connector);
+        if (c && c->connection == DRM_MODE_CONNECTED && c->count_modes > 0)
+            printf(" %u=%ux%u", i, c->modes[0].hdisplay, c->modes[0].vdisplay);
+        else
+            printf(" %u=%s", i, c && c->connection == DRM_MODE_CONNECTED ? "connected" : "disconnected");
+        drmModeFreeConnector(c);
+    }
+    printf("\n");
 }
 
 static void open_card(struct screen *s)
 {
     for (int tries = 0; tries < 100; tries++) {
         s->fd = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
-        if (s->fd >= 0 && find_output(s))
+        if (s->fd >= 0 && find_outputs(s))
             return;
         if (s->fd >= 0)
             close(s->fd);
@@ -256,13 +298,13 @@ static void open_card(struct screen *s)
 static void on_flip(int fd, unsigned sequence, unsigned sec, unsigned usec, void *data)
 {
     (void) fd, (void) sequence, (void) sec, (void) usec;
-    ((struct screen *) data)->flip_pending = false;
+    ((struct output *) data)->flip_pending = false;
 }
 
-static void wait_for_flip(struct screen *s)
+static void wait_for_flip(struct screen *s, const struct output *o)
 {
     drmEventContext events = { .version = 2, .page_flip_handler = on_flip };
-    while (s->flip_pending) {
+    while (o->flip_pending) {
         struct pollfd p = { .fd = s->fd, .events = POLLIN };
         if (poll(&p, 1, 1000) <= 0)
             die("page flip event");
@@ -270,19 +312,19 @@ static void wait_for_flip(struct screen *s)
     }
 }
 
-static void show_flip(struct screen *s)
+static void show_flip(struct screen *s, struct output *o)
 {
-    struct buffer *b = &s->buffers[s->back];
+    struct buffer *b = &o->buffers[o->back];
 
-    draw_frame(s, b);
-    s->flip_pending = true;
-    if (drmModePageFlip(s->fd, s->crtc, b->id, DRM_MODE_PAGE_FLIP_EVENT, s))
+    draw_frame(o, b, s->frame);
+    o->flip_pending = true;
+    if (drmModePageFlip(s->fd, o->crtc, b->id, DRM_MODE_PAGE_FLIP_EVENT, o))
         die("page flip");
-    wait_for_flip(s);
-    s->back ^= 1;
+    wait_for_flip(s, o);
+    o->back ^= 1;
 }
 
-static void report_dirty(struct screen *s, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
+static void report_dirty(struct screen *s, const struct buffer *b, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
 {
     drmModeClip clip = {
         .x1 = (uint16_t) x,
@@ -290,34 +332,38 @@ static void report_dirty(struct screen *s, uint32_t x, uint32_t y, uint32_t w, u
         .x2 = (uint16_t) (x + w),
         .y2 = (uint16_t) (y + h),
     };
-    if (drmModeDirtyFB(s->fd, s->buffers[0].id, &clip, 1))
+    if (drmModeDirtyFB(s->fd, b->id, &clip, 1))
         die("dirtyfb");
 }
 
 /* One call a rectangle: the kernel would merge several into their hull. */
-static void show_dirty(struct screen *s)
+static void show_dirty(struct screen *s, struct output *o)
 {
-    struct buffer *b = &s->buffers[0];
+    struct buffer *b = &o->buffers[0];
     uint32_t old = b->box_left;
-    uint32_t right = s->width - BARCODE_WIDTH, bottom = s->height - BARCODE_HEIGHT;
+    uint32_t right = o->width - BARCODE_WIDTH, bottom = o->height - BARCODE_HEIGHT;
 
-    draw_frame(s, b);
+    draw_frame(o, b, s->frame);
     uint32_t first = old < b->box_left ? old : b->box_left;
     uint32_t last = old > b->box_left ? old : b->box_left;
-    report_dirty(s, first, BOX_TOP, last + BOX - first, BOX);
-    report_dirty(s, 0, 0, BARCODE_WIDTH, BARCODE_HEIGHT);
-    report_dirty(s, right, 0, BARCODE_WIDTH, BARCODE_HEIGHT);
-    report_dirty(s, 0, bottom, BARCODE_WIDTH, BARCODE_HEIGHT);
-    report_dirty(s, right, bottom, BARCODE_WIDTH, BARCODE_HEIGHT);
+    report_dirty(s, b, first, BOX_TOP, last + BOX - first, BOX);
+    report_dirty(s, b, 0, 0, BARCODE_WIDTH, BARCODE_HEIGHT);
+    report_dirty(s, b, right, 0, BARCODE_WIDTH, BARCODE_HEIGHT);
+    report_dirty(s, b, 0, bottom, BARCODE_WIDTH, BARCODE_HEIGHT);
+    report_dirty(s, b, right, bottom, BARCODE_WIDTH, BARCODE_HEIGHT);
 }
 
 static void show_next(struct screen *s, struct pace *pace)
 {
     s->frame = (s->frame + 1) & 0xffffff;
-    if (s->dirty)
-        show_dirty(s);
-    else
-        show_flip(s);
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (!s->outputs[i].width)
+            continue;
+        if (s->dirty)
+            show_dirty(s, &s->outputs[i]);
+        else
+            show_flip(s, &s->outputs[i]);
+    }
     pace->counted++;
 }
 
@@ -330,7 +376,8 @@ static void show_cursor(struct screen *s, int x, int y)
         fill(&s->cursor, 0, 0, 32, 32, 0x80000080);
         fill(&s->cursor, 0, 0, 16, 16, 0xffff0000);
     }
-    if (drmModeSetCursor2(s->fd, s->crtc, s->cursor.handle, CURSOR, CURSOR, 0, 0) || drmModeMoveCursor(s->fd, s->crtc, x, y))
+    if (drmModeSetCursor2(s->fd, s->first->crtc, s->cursor.handle, CURSOR, CURSOR, 0, 0) ||
+        drmModeMoveCursor(s->fd, s->first->crtc, x, y))
         printf("SCREEN cursor failed: %s\n", strerror(errno));
     else
         printf("SCREEN cursor %d %d\n", x, y);
@@ -338,7 +385,7 @@ static void show_cursor(struct screen *s, int x, int y)
 
 static void hide_cursor(struct screen *s)
 {
-    drmModeSetCursor(s->fd, s->crtc, 0, 0, 0);
+    drmModeSetCursor(s->fd, s->first->crtc, 0, 0, 0);
     printf("SCREEN cursor off\n");
 }
 
@@ -358,13 +405,44 @@ static bool parse_fps(const char *text, int64_t *period)
     return true;
 }
 
+static void light(struct screen *s, uint32_t number, uint32_t w, uint32_t h)
+{
+    struct output *o = &s->outputs[number];
+    if (set_mode(s, o, w, h)) {
+        printf("SCREEN light %u %ux%u\n", number, w, h);
+        return;
+    }
+    printf("SCREEN light %u failed: %s\n", number, strerror(errno));
+    darken(s, o);
+}
+
+/* FALSE: none of these. */
+static bool output_command(struct screen *s, const char *line)
+{
+    uint32_t n, w, h;
+    int at = 0;
+
+    if (strcmp(line, "outputs") == 0) {
+        list_outputs(s);
+    } else if (sscanf(line, "light %u %n", &n, &at) == 1 && n < s->count && parse_mode(line + at, &w, &h)) {
+        light(s, n, w, h);
+    } else if (sscanf(line, "dark %u", &n) == 1 && n < s->count) {
+        darken(s, &s->outputs[n]);
+        printf("SCREEN dark %u\n", n);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void command(struct screen *s, struct pace *pace, const char *line)
 {
     uint32_t w, h, n;
     int x, y;
 
     if (strncmp(line, "mode ", 5) == 0 && parse_mode(line + 5, &w, &h)) {
-        set_mode(s, w, h);
+        if (!set_mode(s, s->first, w, h))
+            die("set mode");
         printf("SCREEN mode %ux%u\n", w, h);
     } else if (strncmp(line, "fps ", 4) == 0 && parse_fps(line + 4, &pace->period)) {
         printf("SCREEN fps %.3f\n", (double) second_ns / (double) pace->period);
@@ -381,7 +459,7 @@ static void command(struct screen *s, struct pace *pace, const char *line)
         show_cursor(s, x, y);
     } else if (strcmp(line, "quit") == 0) {
         exit(0);
-    } else {
+    } else if (!output_command(s, line)) {
         printf("SCREEN does not know: %s\n", line);
     }
 }
@@ -474,7 +552,8 @@ int main(int argc, char **argv)
             return usage();
     }
     open_card(&s);
-    set_mode(&s, w, h);
+    if (!set_mode(&s, s.first, w, h))
+        die("set mode");
     printf("SCREEN up %ux%u\n", w, h);
     run(&s, &pace);
 }

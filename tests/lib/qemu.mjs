@@ -8,13 +8,15 @@
 //   await vm.quit();
 
 import { spawn, execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+
+import { cpio } from './cpio.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const guest = path.join(root, 'build/guest');
@@ -221,6 +223,18 @@ class Vm {
     return this.waitForLine(regex, timeout, { from });
   }
 
+  /**
+   * The host's end of the guest's virtio-serial port, connected: what the guest writes there, and the other way round. Once
+   * a VM, before the guest opens it.
+   * @returns {Promise<net.Socket>}
+   */
+  async openPort() {
+    const socket = net.connect(path.join(this.dir, 'port.sock'));
+    await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+    socket.on('error', () => {});
+    return socket;
+  }
+
   async qmp(name, args) {
     this.#qmp ??= await Qmp.connect(this.monitorPath);
     return this.#qmp.command(name, args);
@@ -264,13 +278,33 @@ class Vm {
   }
 }
 
+const portArgs = (where) => [
+  ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=port,path=${path.join(where, 'port.sock')},server=on,wait=off`],
+  ...['-device', 'virtserialport,chardev=port,name=framelift.test'],
+];
+
+/** The image, with files of the test's own behind it: Linux unpacks one archive after the other. */
+async function initrd(image, files, where) {
+  const base = path.join(guest, `initrd-${image}.img`);
+  if (Object.keys(files).length === 0) return base;
+  const added = {};
+  for (const [to, from] of Object.entries(files)) added[to] = await readFile(from);
+  const combined = path.join(where, 'initrd.img');
+  await writeFile(combined, Buffer.concat([await readFile(base), cpio(added)]));
+  return combined;
+}
+
 /**
- * Boots the guest. run: what it shows (screen, weston, shell); mode, fps, still (stop after that frame), dirty: for the
- * screen program; dir: where sockets go (kept; else a temporary one, removed by quit()); outputs: how many scanouts the card
- * has; vugpu: a socket where a virtio-gpu of ours listens, in place of QEMU's; extraArgs: more for QEMU; append: more for the kernel. Resolves when QEMU answers, not when the guest is up.
+ * Boots the guest. run: what it shows (screen, weston, shell); image: what is in it (screen, weston, gst), usually the same;
+ * files: more for it, { path there: path here }; mode, fps, still (stop after that frame), dirty: for the screen program; dir:
+ * where sockets go (kept; else a temporary one, removed by quit()); outputs: how many scanouts the card has; vugpu: a socket
+ * where a virtio-gpu of ours listens, in place of QEMU's; port: with a virtio-serial port, see openPort(); extraArgs: more for
+ * QEMU; append: more for the kernel. Resolves when QEMU answers, not when the guest is up.
  */
 export async function startVm({
   run: what = 'screen',
+  image = what === 'weston' ? 'weston' : 'screen',
+  files = {},
   mode = '1280x720',
   fps,
   still,
@@ -278,11 +312,12 @@ export async function startVm({
   dir,
   outputs = 1,
   vugpu,
-  memory = what === 'weston' ? 768 : 384,
+  port = false,
+  memory = image === 'screen' ? 384 : 768,
   extraArgs = [],
   append = '',
 } = {}) {
-  const missing = await guestMissing(what === 'weston' ? 'weston' : 'screen');
+  const missing = await guestMissing(image);
   if (missing) throw new Error(missing);
   const where = dir ?? (await mkdtemp(path.join(os.tmpdir(), 'framelift-vm-')));
   const [width, height] = mode.split('x');
@@ -298,9 +333,10 @@ export async function startVm({
       ? vugpuArgs(vugpu, outputs, memory)
       : ['-device', `virtio-gpu-pci,max_outputs=${outputs},xres=${width},yres=${height}`]),
     ...['-device', 'virtio-tablet-pci', '-device', 'virtio-keyboard-pci'],
-    ...['-kernel', path.join(guest, 'linux'), '-initrd', path.join(guest, `initrd-${what === 'weston' ? what : 'screen'}.img`)],
+    ...['-kernel', path.join(guest, 'linux'), '-initrd', await initrd(image, files, where)],
     ...['-append', [cmdline, ...parameters, append].join(' '), '-serial', 'stdio'],
     ...['qmp.sock', 'monitor.sock'].flatMap((name) => ['-qmp', `unix:${path.join(where, name)},server=on,wait=off`]),
+    ...(port ? portArgs(where) : []),
     ...extraArgs,
   ];
   const qemu = vugpu ? await newQemu() : 'qemu-system-x86_64';
