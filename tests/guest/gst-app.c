@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gst-app [--frames N] [--seconds S] [--dumb WxH] PIPELINE: runs a GStreamer pipeline in the test guest as a program of its
- * users would. PIPELINE has an `appsink name=videosink emit-signals=true`; what comes there is counted and goes, one access
- * unit after the other, over the VM's virtio-serial port, where there is one. Ends after N frames, or S seconds.
+ * gst-app [--frames N] [--seconds S] [--capture | --dumb=WxH] PIPELINE: runs a GStreamer pipeline in the test guest as a
+ * program of its users would. PIPELINE has an `appsink name=videosink emit-signals=true`; what comes there is counted and goes,
+ * one access unit after the other, over the VM's virtio-serial port, where there is one. Ends after N frames, or S seconds.
  *
- * --dumb: PIPELINE has an `appsrc name=source`, which is fed, 30 times a second, with a dumb buffer of the virtio-gpu that
- * is on no scanout, as a DMA-BUF. Its quarters are red, green, blue and grey (#808080), from left to right and top to
- * bottom.
+ * With one of these PIPELINE has an `appsrc name=source`, which is fed 30 times a second:
+ * --capture: what the first CRTC shows, copied to system memory, as a desktop's capture gives it;
+ * --dumb: a dumb buffer of the virtio-gpu that is on no scanout, as a DMA-BUF. Its quarters are red, green, blue and grey
+ * (#808080), from left to right and top to bottom.
  *
  * Says, a line each: "GST caps CAPS", "GST warning TEXT", "GST failed TEXT", "GST stats STRUCTURE" (of the element called
  * `framelift`), and at the end "GST done N samples B bytes".
@@ -24,16 +25,17 @@
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
-#define DUMB_FPS 30
+#define CARD "/dev/dri/card0"
+#define FEED_FPS 30
 /* A pipeline that gives nothing for so long has failed. */
 #define DEFAULT_SECONDS 60
 
 typedef struct {
-  guint frames;
-  guint seconds;
-  guint width; /* of the dumb buffer; 0: none */
-  guint height;
-  const char *text;
+  gint frames;
+  gint seconds;
+  gboolean capture;
+  char *dumb; /* its size; NULL: none */
+  char *pipeline;
 } Wishes;
 
 typedef struct {
@@ -46,11 +48,13 @@ typedef struct {
   GstCaps *caps; /* the last sample's */
 } App;
 
+/* What an appsrc is fed with. */
 typedef struct {
   GstAppSrc *source;
-  GstMemory *memory;
+  int card;
   guint width, height, pitch;
-} Dumb;
+  GstMemory *memory; /* the dumb buffer; NULL: the screen is captured */
+} Feed;
 
 /* ---- what comes out ---- */
 
@@ -129,61 +133,108 @@ static gboolean on_time(gpointer data) {
   return G_SOURCE_CONTINUE;
 }
 
-/* ---- a dumb buffer, as a DMA-BUF ---- */
+/* ---- what goes in ---- */
 
-static void paint(guint8 *map, const Dumb *dumb) {
+static guint8 *map_handle(int card, uint32_t handle, gsize size, int protection) {
+  uint64_t offset;
+  if (drmModeMapDumbBuffer(card, handle, &offset) != 0) return NULL;
+  guint8 *map = mmap(NULL, size, protection, MAP_SHARED, card, (off_t)offset);
+  return map == MAP_FAILED ? NULL : map;
+}
+
+static void paint(guint8 *map, const Feed *feed) {
   static const guint32 COLOURS[] = {0xff0000, 0x00ff00, 0x0000ff, 0x808080};
-  for (guint y = 0; y < dumb->height; y++) {
-    guint32 *row = (guint32 *)(map + (gsize)y * dumb->pitch);
-    for (guint x = 0; x < dumb->width; x++) {
-      row[x] = COLOURS[(y >= dumb->height / 2 ? 2 : 0) + (x >= dumb->width / 2 ? 1 : 0)];
+  for (guint y = 0; y < feed->height; y++) {
+    guint32 *row = (guint32 *)(map + (gsize)y * feed->pitch);
+    for (guint x = 0; x < feed->width; x++) {
+      row[x] = COLOURS[(y >= feed->height / 2 ? 2 : 0) + (x >= feed->width / 2 ? 1 : 0)];
     }
   }
 }
 
-static gboolean dumb_init(Dumb *dumb, const Wishes *wishes) {
+static gboolean make_dumb(Feed *feed) {
   uint32_t handle;
-  uint64_t size, offset;
-  int prime = -1, card = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
-  *dumb = (Dumb){.width = wishes->width, .height = wishes->height};
-  if (card < 0 || drmModeCreateDumbBuffer(card, dumb->width, dumb->height, 32, 0, &handle, &dumb->pitch, &size) != 0 ||
-      drmModeMapDumbBuffer(card, handle, &offset) != 0) {
+  uint64_t size;
+  int prime = -1;
+  if (drmModeCreateDumbBuffer(feed->card, feed->width, feed->height, 32, 0, &handle, &feed->pitch, &size) != 0) {
     return FALSE;
   }
-  guint8 *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, card, (off_t)offset);
-  if (map == MAP_FAILED || drmPrimeHandleToFD(card, handle, DRM_CLOEXEC | DRM_RDWR, &prime) != 0) return FALSE;
-  paint(map, dumb);
+  guint8 *map = map_handle(feed->card, handle, size, PROT_READ | PROT_WRITE);
+  if (!map || drmPrimeHandleToFD(feed->card, handle, DRM_CLOEXEC | DRM_RDWR, &prime) != 0) return FALSE;
+  paint(map, feed);
   munmap(map, size);
   GstAllocator *allocator = gst_dmabuf_allocator_new();
-  dumb->memory = gst_dmabuf_allocator_alloc(allocator, prime, size);
+  feed->memory = gst_dmabuf_allocator_alloc(allocator, prime, size);
   gst_object_unref(allocator);
-  /* the DMA-BUF keeps it alive: the handle is this program's only other hold on it */
-  drmModeDestroyDumbBuffer(card, handle);
-  close(card);
-  return dumb->memory != NULL;
+  /* from here on the DMA-BUF alone keeps it alive */
+  return feed->memory && drmModeDestroyDumbBuffer(feed->card, handle) == 0;
 }
 
-static void dumb_attach(Dumb *dumb, GstElement *pipeline) {
-  dumb->source = GST_APP_SRC(gst_bin_get_by_name(GST_BIN(pipeline), "source"));
-  g_assert(dumb->source);
+static GstBuffer *dumb_buffer(const Feed *feed) {
+  gsize offsets[GST_VIDEO_MAX_PLANES] = {0};
+  gint strides[GST_VIDEO_MAX_PLANES] = {(gint)feed->pitch};
+  GstBuffer *buffer = gst_buffer_new();
+  gst_buffer_append_memory(buffer, gst_memory_ref(feed->memory));
+  gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_BGRx, feed->width, feed->height, 1,
+                                 offsets, strides);
+  return buffer;
+}
+
+/* What the first CRTC shows, with a handle of our own; NULL: nothing. */
+static drmModeFB *shown(int card) {
+  drmModeRes *resources = drmModeGetResources(card);
+  drmModeCrtc *crtc = resources && resources->count_crtcs > 0 ? drmModeGetCrtc(card, resources->crtcs[0]) : NULL;
+  drmModeFB *shown = crtc && crtc->buffer_id ? drmModeGetFB(card, crtc->buffer_id) : NULL;
+  drmModeFreeCrtc(crtc);
+  drmModeFreeResources(resources);
+  return shown;
+}
+
+static GstBuffer *captured_buffer(const Feed *feed) {
+  gsize size = (gsize)feed->width * 4 * feed->height;
+  GstBuffer *buffer = NULL;
+  drmModeFB *fb = shown(feed->card);
+  if (!fb) return NULL;
+  if (fb->width == feed->width && fb->height == feed->height && fb->pitch == feed->width * 4) {
+    guint8 *map = map_handle(feed->card, fb->handle, size, PROT_READ);
+    buffer = map ? gst_buffer_new_memdup(map, size) : NULL;
+    if (map) munmap(map, size);
+  }
+  drmModeDestroyDumbBuffer(feed->card, fb->handle);
+  drmModeFreeFB(fb);
+  return buffer;
+}
+
+static gboolean feed_init(Feed *feed, const Wishes *wishes) {
+  *feed = (Feed){.card = open(CARD, O_RDWR | O_CLOEXEC)};
+  if (feed->card < 0) return FALSE;
+  if (wishes->dumb) return sscanf(wishes->dumb, "%ux%u", &feed->width, &feed->height) == 2 && make_dumb(feed);
+  drmModeFB *fb = shown(feed->card);
+  if (!fb) return FALSE;
+  feed->width = fb->width;
+  feed->height = fb->height;
+  drmModeDestroyDumbBuffer(feed->card, fb->handle);
+  drmModeFreeFB(fb);
+  return TRUE;
+}
+
+static void feed_attach(Feed *feed, GstElement *pipeline) {
+  feed->source = GST_APP_SRC(gst_bin_get_by_name(GST_BIN(pipeline), "source"));
+  g_assert(feed->source);
   GstCaps *caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, "BGRx", "width", G_TYPE_INT,
-                                      (gint)dumb->width, "height", G_TYPE_INT, (gint)dumb->height, "framerate",
-                                      GST_TYPE_FRACTION, DUMB_FPS, 1, NULL);
-  gst_caps_set_features(caps, 0, gst_caps_features_new(GST_CAPS_FEATURE_MEMORY_DMABUF, NULL));
-  gst_app_src_set_caps(dumb->source, caps);
+                                      (gint)feed->width, "height", G_TYPE_INT, (gint)feed->height, "framerate",
+                                      GST_TYPE_FRACTION, FEED_FPS, 1, NULL);
+  if (feed->memory) gst_caps_set_features(caps, 0, gst_caps_features_new(GST_CAPS_FEATURE_MEMORY_DMABUF, NULL));
+  gst_app_src_set_caps(feed->source, caps);
   gst_caps_unref(caps);
-  g_object_set(dumb->source, "format", GST_FORMAT_TIME, "is-live", TRUE, "do-timestamp", TRUE, NULL);
+  g_object_set(feed->source, "format", GST_FORMAT_TIME, "is-live", TRUE, "do-timestamp", TRUE, NULL);
 }
 
 static gboolean on_beat(gpointer data) {
-  Dumb *dumb = data;
-  gsize offsets[GST_VIDEO_MAX_PLANES] = {0};
-  gint strides[GST_VIDEO_MAX_PLANES] = {(gint)dumb->pitch};
-  GstBuffer *buffer = gst_buffer_new();
-  gst_buffer_append_memory(buffer, gst_memory_ref(dumb->memory));
-  gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_BGRx, dumb->width, dumb->height, 1,
-                                 offsets, strides);
-  return gst_app_src_push_buffer(dumb->source, buffer) == GST_FLOW_OK ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+  Feed *feed = data;
+  GstBuffer *buffer = feed->memory ? dumb_buffer(feed) : captured_buffer(feed);
+  if (!buffer) return G_SOURCE_CONTINUE;
+  return gst_app_src_push_buffer(feed->source, buffer) == GST_FLOW_OK ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 /* ---- the program ---- */
@@ -199,13 +250,13 @@ static void say_stats(GstElement *pipeline) {
   gst_object_unref(element);
 }
 
-static void play(App *app, GstElement *pipeline, Dumb *dumb, guint seconds) {
+static void play(App *app, GstElement *pipeline, Feed *feed, gint seconds) {
   GstElement *sink = gst_bin_get_by_name(GST_BIN(pipeline), "videosink");
   GstBus *bus = gst_element_get_bus(pipeline);
   gst_bus_add_watch(bus, on_message, app);
   g_signal_connect(sink, "new-sample", G_CALLBACK(on_sample), app);
-  if (dumb) g_timeout_add(1000 / DUMB_FPS, on_beat, dumb);
-  g_timeout_add_seconds(seconds, on_time, app);
+  if (feed) g_timeout_add(1000 / FEED_FPS, on_beat, feed);
+  g_timeout_add_seconds((guint)seconds, on_time, app);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   g_main_loop_run(app->loop);
   say_stats(pipeline);
@@ -215,37 +266,42 @@ static void play(App *app, GstElement *pipeline, Dumb *dumb, guint seconds) {
   gst_object_unref(sink);
 }
 
-static gboolean parse(Wishes *wishes, int argc, char **argv) {
+static gboolean parse(Wishes *wishes, int *argc, char ***argv, GError **error) {
+  const GOptionEntry entries[] = {
+      {"frames", 0, 0, G_OPTION_ARG_INT, &wishes->frames, NULL, "N"},
+      {"seconds", 0, 0, G_OPTION_ARG_INT, &wishes->seconds, NULL, "S"},
+      {"capture", 0, 0, G_OPTION_ARG_NONE, &wishes->capture, NULL, NULL},
+      {"dumb", 0, 0, G_OPTION_ARG_STRING, &wishes->dumb, NULL, "WxH"},
+      {NULL},
+  };
   *wishes = (Wishes){.seconds = DEFAULT_SECONDS};
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const char *value = argv[i + 1];
-    gboolean good = (g_str_equal(argv[i], "--frames") && sscanf(value, "%u", &wishes->frames) == 1) ||
-                    (g_str_equal(argv[i], "--seconds") && sscanf(value, "%u", &wishes->seconds) == 1) ||
-                    (g_str_equal(argv[i], "--dumb") && sscanf(value, "%ux%u", &wishes->width, &wishes->height) == 2);
-    if (!good) return FALSE;
-  }
-  wishes->text = argv[argc - 1];
-  return argc % 2 == 0;
+  g_autoptr(GOptionContext) context = g_option_context_new("PIPELINE");
+  g_option_context_add_main_entries(context, entries, NULL);
+  g_option_context_add_group(context, gst_init_get_option_group());
+  if (!g_option_context_parse(context, argc, argv, error)) return FALSE;
+  if (*argc == 2) wishes->pipeline = (*argv)[1];
+  if (!wishes->pipeline) g_set_error(error, GST_CORE_ERROR, GST_CORE_ERROR_FAILED, "one PIPELINE is needed");
+  return wishes->pipeline != NULL;
+}
+
+static int fail(const char *why) {
+  printf("GST failed %s\n", why);
+  return 1;
 }
 
 int main(int argc, char **argv) {
   Wishes wishes;
-  Dumb dumb;
+  Feed feed;
   g_autoptr(GError) error = NULL;
   setvbuf(stdout, NULL, _IOLBF, 0);
-  gst_init(&argc, &argv);
-  if (!parse(&wishes, argc, argv)) {
-    fputs("usage: gst-app [--frames N] [--seconds S] [--dumb WxH] PIPELINE\n", stderr);
-    return 2;
-  }
-  GstElement *pipeline = gst_parse_launch(wishes.text, &error);
-  if (error || (wishes.width > 0 && !dumb_init(&dumb, &wishes))) {
-    printf("GST failed %s\n", error ? error->message : "there is no dumb buffer to be had");
-    return 1;
-  }
-  if (wishes.width > 0) dumb_attach(&dumb, pipeline);
-  App app = {.loop = g_main_loop_new(NULL, FALSE), .frames = wishes.frames, .port = open_port()};
-  play(&app, pipeline, wishes.width > 0 ? &dumb : NULL, wishes.seconds);
+  if (!parse(&wishes, &argc, &argv, &error)) return fail(error->message);
+  gboolean fed = wishes.capture || wishes.dumb;
+  GstElement *pipeline = gst_parse_launch(wishes.pipeline, &error);
+  if (error) return fail(error->message);
+  if (fed && !feed_init(&feed, &wishes)) return fail("there is nothing at " CARD " to feed the pipeline with");
+  if (fed) feed_attach(&feed, pipeline);
+  App app = {.loop = g_main_loop_new(NULL, FALSE), .frames = (guint)wishes.frames, .port = open_port()};
+  play(&app, pipeline, fed ? &feed : NULL, wishes.seconds);
   printf("GST done %d samples %" G_GUINT64_FORMAT " bytes\n", g_atomic_int_get(&app.samples), app.bytes);
   return app.failed ? 1 : 0;
 }

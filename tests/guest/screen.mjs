@@ -18,6 +18,12 @@ export const patches = colors.map((color, i) => ({
   color: [color >> 16, (color >> 8) & 255, color & 255],
 }));
 
+/** The same on another output: each has the colours in an order of its own. */
+export const patchesOf = (output) => patches.map((patch, i) => ({ ...patch, color: patches[(i + output) % patches.length].color }));
+
+/** The number in a barcode: which output, and which frame. */
+export const readNumber = (number) => ({ output: number >> 20, frame: number & 0xfffff });
+
 /** Where the box of frame n has its left edge. */
 export function boxLeft(n, width) {
   const span = width - box.size;

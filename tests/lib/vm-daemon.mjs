@@ -48,7 +48,7 @@ export async function startVugpuVm(t, folder, { mode = '1280x720', display = '',
   const daemon = await Daemon.start(['--display', `vugpu:${socket},size=${mode},qmp=${qmp}${display}`, ...options]);
   t.after(async () => assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.stderr.slice(-5000)));
   const address = `unix:${path}`;
-  await until('it listens', () => stats(address).catch(() => null));
+  await until('it listens', () => stats(address));
   const vm = await startVm({ run: 'screen', mode, dir: folder, vugpu: socket, ...more });
   t.after(() => vm.quit());
   await vm.waitForLine(/^SCREEN up/, BOOT_LIMIT_MS);
