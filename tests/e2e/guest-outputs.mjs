@@ -17,6 +17,8 @@ const ENABLE_SCANOUT = 0x20;
 const DISABLE_SCANOUT = 0x21;
 const SCANOUT_RESP = 0x22;
 const PING_MS = 3000;
+/** More than q35 has below 4 GiB: two regions of guest memory, and Linux takes the upper one first. */
+const MEMORY_MB = 3072;
 
 const fixture = new Fixture();
 let missing = null;
@@ -27,7 +29,7 @@ before(async () => {
   if (missing) return;
   const folder = await mkdtemp(join(tmpdir(), 'framelift-test-'));
   fixture.after(() => rm(folder, { recursive: true, force: true }));
-  host = await startVugpuVm(fixture, folder, { display: ',outputs=2', outputs: 3, fps: 20 });
+  host = await startVugpuVm(fixture, folder, { display: ',outputs=2', outputs: 3, fps: 20, memory: MEMORY_MB });
 });
 after(() => fixture.end());
 
@@ -132,13 +134,13 @@ test('ENABLE_SCANOUT connects a third in the guest; it is lit, resized, and goes
 
   await client.subscribe(2);
   await client.waitFor((m) => m.type === Type.UNIT && m.session === 2 && m.width === 1024);
-  assert.ok((await enable(client, 2, 1152, 864)).success);
-  await untilGuestSees(2, '1152x864');
+  assert.ok((await enable(client, 2, 1366, 768)).success);
+  await untilGuestSees(2, '1366x768');
   const from = client.messages.length;
-  await light(2, '1152x864');
-  const resized = await client.waitFor((m) => m.type === Type.UNIT && m.session === 2 && m.width === 1152, 20000, from);
-  assert.ok(resized.flags & UnitFlag.KEY && resized.height === 864);
-  await watch(2, [1152, 864], 30);
+  await light(2, '1366x768');
+  const resized = await client.waitFor((m) => m.type === Type.UNIT && m.session === 2 && m.width === 1366, 20000, from);
+  assert.ok(resized.flags & UnitFlag.KEY && resized.height === 768);
+  await watch(2, [1366, 768], 30);
   await watch(0, [1280, 720], 30);
 
   disable(client, 2);
