@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 
 import { FRAME_RESPONSE, HxfrClient, Type, message } from '../lib/hxfr-client.mjs';
-import { checkStream, framelift, stats, temporaryFolder } from '../lib/programs.mjs';
-import { Fixture, startVugpuVm, vugpuMissing } from '../lib/vm-daemon.mjs';
+import { checkStream, framelift, sleep, stats, temporaryFolder, until } from '../lib/programs.mjs';
+import { BOOT_LIMIT_MS, Fixture, startVugpuVm, vugpuMissing } from '../lib/vm-daemon.mjs';
 
 const XRGB8888 = 0x34325258;
 const [WIDTH, HEIGHT] = [128, 128]; // of the resources that are freed
@@ -68,9 +68,9 @@ class Requester {
     else this.others.push(`${one.type} ${one.code ?? ''} ${one.text ?? ''} pts ${one.type === FRAME_RESPONSE ? ptsOf(one) : '-'} for ${pts}`);
   }
 
-  ask(resource) {
+  ask(resource, size = {}) {
     this.#expected.push(this.asked);
-    this.client.send(frameRequest({ resource, pts: this.asked++ }));
+    this.client.send(frameRequest({ resource, pts: this.asked++, ...size }));
   }
 
   get waiting() {
@@ -180,6 +180,38 @@ test('F04: unknown ids and absurd sizes are -2, truncated requests -1; frames co
   assert.equal((await framelift('probe', address)).code, 0);
 });
 
+/** Asks for the screen's buffers, and for such as may be made next, until told to end. @returns {() => Promise<Requester>} */
+async function keepAsking(t, path) {
+  const requester = new Requester(await HxfrClient.open(path));
+  t.after(() => requester.client.close());
+  let id = 0;
+  const timer = setInterval(() => {
+    while (requester.waiting < 16) requester.ask((id++ % 12) + 1, { width: 640, height: 384 });
+  }, 2);
+  return async () => {
+    clearInterval(timer);
+    const limit = Date.now() + 10000;
+    while (requester.waiting > 0 && Date.now() < limit) await sleep(10);
+    assert.equal(requester.waiting, 0, 'each request has its answer');
+    assert.deepEqual(requester.others, []);
+    return requester;
+  };
+}
+
+test('F04, F11: the guest reboots, all its resources at once, while they are read', async (t) => {
+  if (missing) return t.skip(missing);
+  const { vm, path } = host;
+  const end = await keepAsking(t, path);
+  await sleep(500);
+  const lines = vm.serialLines.length;
+  vm.send('reboot');
+  await vm.waitForLine(/^SCREEN up/, BOOT_LIMIT_MS, { from: lines });
+  await sleep(500);
+  const { units, gone } = await end();
+  t.diagnostic(`${units.length} frames, ${gone} times -2`);
+  assert.ok(units.length > 0 && gone > 0);
+});
+
 test('the screen was shown all the time, and is still', async (t) => {
   if (missing) return t.skip(missing);
   const folder = await temporaryFolder(t);
@@ -190,4 +222,17 @@ test('the screen was shown all the time, and is still', async (t) => {
   const { counters } = await stats(host.address);
   t.diagnostic(`refused commands: ${counters['vugpu.refused'] ?? 0}, no pixels: ${counters['vugpu.no-pixels'] ?? 0}`);
   assert.equal(counters['vugpu.refused'] ?? 0, 0, 'nothing that Linux asks for is refused');
+});
+
+test('F04: QEMU is killed while its memory is read', async (t) => {
+  if (missing) return t.skip(missing);
+  const { vm, path, address } = host;
+  const end = await keepAsking(t, path);
+  await sleep(500);
+  vm.killNow();
+  await vm.exited;
+  await until('it is told', async () => (await stats(address)).display.state === 'lost');
+  const { units, gone } = await end();
+  t.diagnostic(`${units.length} frames, ${gone} times -2`);
+  assert.ok(units.length > 0 && gone > 0);
 });
