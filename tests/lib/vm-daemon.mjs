@@ -37,19 +37,19 @@ export async function startVmAndDaemon(t, folder, { mode = '1280x720', args = []
 export const vugpuMissing = async (image = 'screen') => (await guestMissing(image)) ?? (await newQemuMissing());
 
 /**
- * The same with the virtio-gpu of ours, which `display` has settings for (",qmp=…" comes by itself). A daemon that does not end
- * well fails the test: under sanitizers that is what they found.
+ * The same with the virtio-gpu of ours, which `display` has settings for (",qmp=…" comes by itself). `between` takes the daemon's
+ * socket and gives the one for QEMU. A daemon that does not end well fails the test: under sanitizers that is what they found.
  * @param {{ after: (end: () => Promise<void>) => void }} t a test, or a Fixture that several share
  * @returns {Promise<{ vm, daemon: Daemon, folder: string, address: string, path: string }>}
  */
-export async function startVugpuVm(t, folder, { mode = '1280x720', display = '', args = [], ...more } = {}) {
+export async function startVugpuVm(t, folder, { mode = '1280x720', display = '', args = [], between, ...more } = {}) {
   const [path, socket, qmp] = ['s', 'gpu', 'qmp.sock'].map((name) => join(folder, name));
   const options = ['--listen', `unix:${path}`, '--token-file', join(folder, 'token'), '--name', 'test-guest', ...args];
   const daemon = await Daemon.start(['--display', `vugpu:${socket},size=${mode},qmp=${qmp}${display}`, ...options]);
   t.after(async () => assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.stderr.slice(-5000)));
   const address = `unix:${path}`;
   await until('it listens', () => stats(address));
-  const vm = await startVm({ run: 'screen', mode, dir: folder, vugpu: socket, ...more });
+  const vm = await startVm({ run: 'screen', mode, dir: folder, vugpu: between ? await between(socket) : socket, ...more });
   t.after(() => vm.quit());
   await vm.waitForLine(/^SCREEN up/, BOOT_LIMIT_MS);
   await untilLit(address, mode);
