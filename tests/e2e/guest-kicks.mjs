@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test, { before } from 'node:test';
 
 import { built } from '../lib/build.mjs';
-import { checkStream, framelift, sleep, temporaryFolder, until } from '../lib/programs.mjs';
+import { checkStream, framelift, sleep, stats, temporaryFolder, until } from '../lib/programs.mjs';
 import { startVugpuVm, vugpuMissing } from '../lib/vm-daemon.mjs';
 
 const PERCENT = 20;
@@ -59,12 +59,15 @@ test(`F14: ${PERCENT} of a hundred kicks and interrupts get lost, and the guest 
   units.slice(1).forEach((unit, i) => assert.ok(unit.number >= units[i].number));
   await vm.ask('sh dmesg | grep -iE "drm|virtio_gpu" | grep -iE "error|time|hung"', /^SH exit 1/);
   const trouble = vm.serialLines.filter((line) => /SCREEN (failed|exit)|hung task/.test(line));
+  const { counters } = await stats(address);
   await vm.quit();
   const [kicks, allKicks, interrupts, allInterrupts] = await thief.end();
   t.diagnostic(`${kicks} of ${allKicks} kicks, ${interrupts} of ${allInterrupts} interrupts stolen; flips ${flips}; ${shown} pictures`);
   assert.deepEqual(trouble, []);
   assert.equal(torn.length, 0, JSON.stringify(torn[0]));
   assert.ok(kicks >= 30 && interrupts >= 30, 'enough was stolen to show something');
+  t.diagnostic(`found: ${counters['vugpu.lost-kicks']} kicks, ${counters['vugpu.repeated-interrupts']} interrupts repeated`);
+  assert.ok(counters['vugpu.lost-kicks'] > 0 && counters['vugpu.repeated-interrupts'] > 0);
   // each lost kick may cost 100 ms
   assert.ok(shown >= (SECONDS * FPS) / 4, `${shown} different pictures`);
   assert.ok(flips.length >= SECONDS / 2 && flips.every((n) => n >= FPS / 4), `${flips}`);
