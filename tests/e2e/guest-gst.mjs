@@ -41,7 +41,8 @@ const overTcp = () => PIPELINE.replace(`tcp-port=${PORT}`, `tcp-port=${host.port
 async function freePort() {
   for (const port of [PORT, 0]) {
     const server = createServer().listen(port, '127.0.0.1');
-    const got = await Promise.race([once(server, 'listening').then(() => server.address().port), once(server, 'error').then(() => 0)]);
+    const listening = once(server, 'listening').then(() => server.address().port);
+    const got = await Promise.race([listening, once(server, 'error').then(() => 0)]);
     if (got) {
       await new Promise((resolve) => server.close(resolve));
       return got;
@@ -173,6 +174,7 @@ test('the pipeline, word for word, over a forward of this VM’s own to its unix
   if (missing) return t.skip(missing);
   const { vm } = host;
   // the one network away, the other there: in it 10.0.2.2 is not the host, and leads to one socket only
-  await vm.ask('sh ip addr flush dev eth0 && ip link set eth0 down && ip addr add 10.0.2.15/24 dev eth1 && ip link set eth1 up', /^SH exit 0/);
+  await vm.ask('sh ip addr flush dev eth0 && ip link set eth0 down', /^SH exit 0/);
+  await vm.ask('sh ip addr add 10.0.2.15/24 dev eth1 && ip link set eth1 up', /^SH exit 0/);
   await wordForWord(t, 'forward', PIPELINE);
 });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test, { before } from 'node:test';
 
 import { built } from '../lib/build.mjs';
-import { checkStream, framelift, sleep, stats, temporaryFolder, until } from '../lib/programs.mjs';
+import { checkStream, framelift, stats, temporaryFolder, until } from '../lib/programs.mjs';
 import { startVugpuVm, vugpuMissing } from '../lib/vm-daemon.mjs';
 
 const PERCENT = 20;
@@ -50,7 +50,7 @@ test(`F14: ${PERCENT} of a hundred kicks and interrupts get lost, and the guest 
   const { vm, address } = await startVugpuVm(t, folder, { fps: FPS, between: thief.between });
   const from = vm.serialLines.length;
   const file = join(folder, 'x.h264');
-  const [recorded] = await Promise.all([framelift('record', address, '--seconds', `${SECONDS}`, '-o', file), sleep(SECONDS * 1000)]);
+  const recorded = await framelift('record', address, '--seconds', `${SECONDS}`, '-o', file);
   assert.equal(recorded.code, 0, recorded.stderr);
   const flips = vm.serialLines.slice(from).flatMap((line) => /^SCREEN flips (\d+)/.exec(line)?.[1] ?? []).map(Number);
   const { units } = await checkStream(file, '--corners');
@@ -62,7 +62,8 @@ test(`F14: ${PERCENT} of a hundred kicks and interrupts get lost, and the guest 
   const { counters } = await stats(address);
   await vm.quit();
   const [kicks, allKicks, interrupts, allInterrupts] = await thief.end();
-  t.diagnostic(`${kicks} of ${allKicks} kicks, ${interrupts} of ${allInterrupts} interrupts stolen; flips ${flips}; ${shown} pictures`);
+  t.diagnostic(`${kicks} of ${allKicks} kicks, ${interrupts} of ${allInterrupts} interrupts stolen`);
+  t.diagnostic(`flips ${flips}; ${shown} pictures`);
   assert.deepEqual(trouble, []);
   assert.equal(torn.length, 0, JSON.stringify(torn[0]));
   assert.ok(kicks >= 30 && interrupts >= 30, 'enough was stolen to show something');

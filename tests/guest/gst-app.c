@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gst-app [--frames N] [--seconds S] [--capture | --dumb=WxH] PIPELINE: runs a GStreamer pipeline in the test guest as a
- * program of its users would. PIPELINE has an `appsink name=videosink emit-signals=true`; what comes there is counted and goes,
- * one access unit after the other, over the VM's virtio-serial port, where there is one. Ends after N frames, or S seconds.
+ * gst-app [--frames N] [--seconds S] [--capture | --dumb=WxH] PIPELINE: runs a GStreamer pipeline in the test guest as
+ * a program of its users would. PIPELINE has an `appsink name=videosink emit-signals=true`; what comes there is counted
+ * and goes, one access unit after the other, over the VM's virtio-serial port, where there is one. Ends after N frames,
+ * or S seconds.
  *
  * With one of these PIPELINE has an `appsrc name=source`, which is fed 30 times a second:
  * --capture: what the first CRTC shows, copied to system memory, as a desktop's capture gives it;
- * --dumb: a dumb buffer of the virtio-gpu that is on no scanout, as a DMA-BUF. Its quarters are red, green, blue and grey
+ * --dumb: a dumb buffer of the virtio-gpu that is on no scanout, as a DMA-BUF. Its quarters are red, green, blue and
+ * grey
  * (#808080), from left to right and top to bottom.
  *
- * Says, a line each: "GST caps CAPS", "GST warning TEXT", "GST failed TEXT", "GST stats STRUCTURE" (of the element called
- * `framelift`), and at the end "GST done N samples B bytes".
+ * Says, a line each: "GST caps CAPS", "GST warning TEXT", "GST failed TEXT", "GST stats STRUCTURE" (of the element
+ * called `framelift`), and at the end "GST done N samples B bytes".
  */
 #include <fcntl.h>
 #include <glob.h>
@@ -221,9 +223,9 @@ static gboolean feed_init(Feed *feed, const Wishes *wishes) {
 static void feed_attach(Feed *feed, GstElement *pipeline) {
   feed->source = GST_APP_SRC(gst_bin_get_by_name(GST_BIN(pipeline), "source"));
   g_assert(feed->source);
-  GstCaps *caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, "BGRx", "width", G_TYPE_INT,
-                                      (gint)feed->width, "height", G_TYPE_INT, (gint)feed->height, "framerate",
-                                      GST_TYPE_FRACTION, FEED_FPS, 1, NULL);
+  GstCaps *caps =
+      gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, "BGRx", "width", G_TYPE_INT, (gint)feed->width,
+                          "height", G_TYPE_INT, (gint)feed->height, "framerate", GST_TYPE_FRACTION, FEED_FPS, 1, NULL);
   if (feed->memory) gst_caps_set_features(caps, 0, gst_caps_features_new(GST_CAPS_FEATURE_MEMORY_DMABUF, NULL));
   gst_app_src_set_caps(feed->source, caps);
   gst_caps_unref(caps);

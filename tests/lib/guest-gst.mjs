@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /** GStreamer in the test guest: the plugin of this build, and the program that runs pipelines (tests/guest/gst-app.c). */
 
-import { existsSync } from 'node:fs';
-
 import { built } from './build.mjs';
 
 const PLUGINS = '/usr/lib/x86_64-linux-gnu/gstreamer-1.0';
@@ -18,7 +16,8 @@ export const gstFiles = () => ({
 /** Why this build has no plugin to test in a guest, or null. */
 export function gstMissing() {
   try {
-    return Object.values(gstFiles()).every((path) => existsSync(path)) ? null : 'this build has no plugin';
+    gstFiles();
+    return null;
   } catch {
     return 'this build has no GStreamer plugin for a guest: no GStreamer, no libdrm, or sanitizers';
   }

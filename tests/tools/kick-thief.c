@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * kick-thief LISTEN BACKEND PERCENT: sits between QEMU and a vhost-user back-end, two unix sockets, and has so many of a
- * hundred notifications get lost, of either direction (F14): the guest's kicks and the device's interrupts. Everything else
- * passes. For one connection; at its end, and at SIGTERM, it says on stdout "KICKS stolen N of M, INTERRUPTS stolen N of M".
+ * kick-thief LISTEN BACKEND PERCENT: sits between QEMU and a vhost-user back-end, two unix sockets, and has so many of
+ * a hundred notifications get lost, of either direction (F14): the guest's kicks and the device's interrupts.
+ * Everything else passes. For one connection; at its end, and at SIGTERM, it says on stdout "KICKS stolen N of M,
+ * INTERRUPTS stolen N of M".
  *
  * It gives each side event descriptors of its own in place of the other's, and carries from one to the other.
  */
