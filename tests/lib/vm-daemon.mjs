@@ -33,6 +33,12 @@ export async function startVmAndDaemon(t, folder, { mode = '1280x720', args = []
   return { vm, daemon, address, path };
 }
 
+/** A crash of any of its processes counts, also where it starts that one again: sanitizers say so on stderr. */
+async function endWell(daemon) {
+  assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.stderr.slice(-5000));
+  assert.doesNotMatch(daemon.stderr, /Sanitizer|runtime error:/);
+}
+
 /** Why no VM can have our virtio-gpu here, or null after getting what it needs. */
 export const vugpuMissing = async (image = 'screen') => (await guestMissing(image)) ?? (await newQemuMissing());
 
@@ -46,7 +52,7 @@ export async function startVugpuVm(t, folder, { mode = '1280x720', display = '',
   const [path, socket, qmp] = ['s', 'gpu', 'qmp.sock'].map((name) => join(folder, name));
   const options = ['--listen', `unix:${path}`, '--token-file', join(folder, 'token'), '--name', 'test-guest', ...args];
   const daemon = await Daemon.start(['--display', `vugpu:${socket},size=${mode},qmp=${qmp}${display}`, ...options]);
-  t.after(async () => assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, daemon.stderr.slice(-5000)));
+  t.after(() => endWell(daemon));
   const address = `unix:${path}`;
   await until('it listens', () => stats(address));
   const vm = await startVm({ run: 'screen', mode, dir: folder, vugpu: between ? await between(socket) : socket, ...more });
