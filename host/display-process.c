@@ -41,7 +41,17 @@ static void on_state(gpointer data, DisplayState state, const char *text) {
   if (state == DISPLAY_LOST && process->is_given) child_end();
 }
 
-static const DisplaySink SINK = {.scanout = on_scanout, .update = on_update, .state = on_state};
+static void on_outputs(gpointer data, guint count) {
+  DisplayProcess *process = data;
+  link_server_outputs(process->link, count);
+}
+
+static const DisplaySink SINK = {
+    .scanout = on_scanout,
+    .update = on_update,
+    .outputs = on_outputs,
+    .state = on_state,
+};
 
 static void on_captured(guint scanout, gpointer data) {
   DisplayProcess *process = data;

@@ -19,6 +19,8 @@ struct Displays {
   gpointer known_data;
   int stopped;       /* atomic: notes on their way find nobody */
   guint32 scanouts;  /* a bit for each that was told over this link */
+  guint n_outputs;   /* of the device; 0: not known */
+  gconstpointer owners[HXFR_MAX_SCANOUTS]; /* of outputs that were connected for somebody */
   Worker *workers[HXFR_MAX_SCANOUTS];
 
   Mutex mutex; /* the shadows: the link brings them, encode threads ask for them */
@@ -65,7 +67,13 @@ static void on_scanout(gpointer data, guint id, const ScanoutInfo *info) {
   };
   g_strlcpy(scanout.name, info->name, sizeof scanout.name);
   displays->scanouts |= 1u << id;
+  if (!info->connected) displays->owners[id] = NULL;
   hub_set_scanout(displays->hub, &scanout);
+}
+
+static void on_outputs(gpointer data, guint count) {
+  Displays *displays = data;
+  displays->n_outputs = count;
 }
 
 static void wake_worker(Displays *displays, guint id) {
@@ -111,11 +119,13 @@ static void on_link_closed(gpointer data) {
     on_scanout(displays, i, &(ScanoutInfo){.refresh_mhz = DISPLAY_DEFAULT_REFRESH_MHZ});
   }
   displays->scanouts = 0;
+  displays->n_outputs = 0;
   on_state(displays, DISPLAY_LOST, "the process that reads the VM's display has ended; it is being started again");
 }
 
 static const LinkClientEvents LINK_EVENTS = {
     .scanout = on_scanout,
+    .outputs = on_outputs,
     .shadow = on_shadow,
     .changed = on_changed,
     .state = on_state,
@@ -252,11 +262,18 @@ gboolean displays_has_outputs(const Displays *displays) {
   return displays->choice->has_outputs;
 }
 
-gboolean displays_set_output(Displays *displays, guint id, gboolean connected, guint width, guint height,
-                             guint refresh_mhz) {
+gboolean displays_set_output(Displays *displays, gconstpointer owner, guint id, gboolean connected, guint width,
+                             guint height, guint refresh_mhz) {
   if (connected ? !vugpu_settings_output_ok(id, width, height, refresh_mhz) : id == 0 || id >= DISPLAY_MAX_SCANOUTS) {
     return FALSE;
   }
+  gboolean exists = displays->n_outputs == 0 || id < displays->n_outputs;
+  gboolean is_free = displays->owners[id] ? displays->owners[id] == owner : connected;
+  if (!exists || !is_free) {
+    stats_count(exists ? "displays.outputs-of-others" : "displays.outputs-beyond");
+    return FALSE;
+  }
+  displays->owners[id] = connected ? owner : NULL;
   link_client_set_output(displays->link, id, connected, width, height, refresh_mhz);
   return TRUE;
 }

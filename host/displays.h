@@ -30,7 +30,8 @@ void displays_destroy(Displays *displays); /* NULL is legal */
 Shadow *displays_get_shadow(Displays *displays, guint scanout); /* with a reference, NULL while dark. Any thread */
 gboolean displays_has_resources(const Displays *displays);
 gboolean displays_has_outputs(const Displays *displays);
-/* Connects, resizes or disconnects an output; FALSE if there can be none like that. */
-gboolean displays_set_output(Displays *displays, guint id, gboolean connected, guint width, guint height,
-                             guint refresh_mhz);
+/* Connects, resizes or disconnects an output; FALSE if there can be none like that, or it is another owner's. It is the
+ * owner's until it is disconnected, by the owner or by the guest's reset (F16). `owner` is only compared. */
+gboolean displays_set_output(Displays *displays, gconstpointer owner, guint id, gboolean connected, guint width,
+                             guint height, guint refresh_mhz);
 LinkClient *displays_link(Displays *displays); /* borrowed; for reads */

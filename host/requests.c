@@ -259,10 +259,10 @@ static gsize pixel_bytes(gpointer data) {
   return sum;
 }
 
-static gboolean set_output(gpointer data, guint scanout, gboolean connected, guint width, guint height,
-                           guint refresh_mhz) {
+static gboolean set_output(gpointer data, gconstpointer owner, guint scanout, gboolean connected, guint width,
+                           guint height, guint refresh_mhz) {
   Requests *requests = data;
-  return displays_set_output(requests->displays, scanout, connected, width, height, refresh_mhz);
+  return displays_set_output(requests->displays, owner, scanout, connected, width, height, refresh_mhz);
 }
 
 Requests *requests_create(Displays *displays, const WorkerSettings *settings, GMainContext *context) {

@@ -279,7 +279,7 @@ gboolean request_book_enable(RequestBook *book, const HxfrEnableScanout *enable)
     return FALSE;
   }
   guint refresh_mhz = enable->refresh_rate * 1000;
-  if (!book->source->set_output(book->source_data, enable->scanout_id, TRUE, enable->width, enable->height,
+  if (!book->source->set_output(book->source_data, book, enable->scanout_id, TRUE, enable->width, enable->height,
                                 refresh_mhz)) {
     return FALSE;
   }
@@ -290,7 +290,7 @@ gboolean request_book_enable(RequestBook *book, const HxfrEnableScanout *enable)
 void request_book_disable(RequestBook *book, guint32 scanout) {
   if (scanout >= HXFR_MAX_SCANOUTS || !(book->outputs >> scanout & 1)) return; /* only who connected it */
   book->outputs &= ~(1u << scanout);
-  book->source->set_output(book->source_data, scanout, FALSE, 0, 0, 0);
+  book->source->set_output(book->source_data, book, scanout, FALSE, 0, 0, 0);
 }
 
 gboolean request_book_is_congested(const RequestBook *book) {

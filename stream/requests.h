@@ -42,9 +42,10 @@ typedef struct {
   void (*set_bitrate)(RequestSession *session, guint bitrate); /* bit/s; 0: the ceiling */
   void (*force_keyframe)(RequestSession *session);
   gsize (*pixel_bytes)(gpointer data); /* that wait, of all sessions */
-  /* Connects an output or disconnects it; NULL where that cannot be. */
-  gboolean (*set_output)(gpointer data, guint scanout, gboolean connected, guint width, guint height,
-                         guint refresh_mhz);
+  /* Connects an output or disconnects it; NULL where that cannot be. An output is that owner's who connected it, until it
+   * disconnects it or the display does: FALSE for everybody else (F16). */
+  gboolean (*set_output)(gpointer data, gconstpointer owner, guint scanout, gboolean connected, guint width,
+                         guint height, guint refresh_mhz);
 } RequestSource;
 
 typedef struct RequestBook RequestBook;

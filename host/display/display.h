@@ -41,6 +41,8 @@ typedef struct {
    * flush_us: when the VM showed the picture, monotonic microseconds. The frame is read before this returns and never
    * after. */
   void (*update)(gpointer data, guint id, const Frame *frame, const Rect *rects, guint n_rects, gint64 flush_us);
+  /* The device has so many outputs, plugged in or not; 0: not known (any more). NULL is legal. */
+  void (*outputs)(gpointer data, guint count);
   /* `text` says, for people, what is known: "QEMU left; waiting for PATH to come back". Borrowed. */
   void (*state)(gpointer data, DisplayState state, const char *text);
 } DisplaySink;

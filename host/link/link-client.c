@@ -162,6 +162,9 @@ static void on_message(LinkClient *client, const LinkMessage *message, Packet *p
   case LINK_CHANGED:
     client->events->changed(client->data, message->mask);
     break;
+  case LINK_OUTPUTS:
+    client->events->outputs(client->data, message->count);
+    break;
   case LINK_STATE:
     client->events->state(client->data, message->state.state, message->state.text);
     break;

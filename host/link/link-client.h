@@ -14,6 +14,7 @@ typedef struct LinkClient LinkClient;
 /* On the context's thread, in the order in which it was said. */
 typedef struct {
   void (*scanout)(gpointer data, guint id, const ScanoutInfo *info);
+  void (*outputs)(gpointer data, guint count); /* of the device; 0: not known */
   /* The scanout's shadow from here on, given to the callee; NULL: dark. */
   void (*shadow)(gpointer data, guint id, Shadow *shadow);
   void (*changed)(gpointer data, guint32 mask);

@@ -37,6 +37,8 @@ static gboolean check_from_display(LinkMessage *message, guint fds) {
     return check_scanout(message, fds);
   case LINK_CHANGED:
     return fds == 0;
+  case LINK_OUTPUTS:
+    return fds == 0 && message->count <= DISPLAY_MAX_SCANOUTS;
   case LINK_STATE:
     end_text(message->state.text, sizeof message->state.text);
     return fds == 0 && message->state.state <= DISPLAY_LOST;

@@ -23,6 +23,7 @@ typedef enum {
   LINK_SCANOUT = 1, /* a scanout appeared or changed; descriptor: its shadow, if `shadow` is NEW */
   LINK_CHANGED,     /* these scanouts' shadows may hold a new picture */
   LINK_STATE,       /* of the display */
+  LINK_OUTPUTS,     /* the device has so many */
   LINK_READ,        /* the answer to READ_RESOURCE; descriptor: the reader's shadow, if it is another one than before */
   /* stream → display */
   LINK_WATCH,         /* say CHANGED for these scanouts only */
@@ -47,7 +48,8 @@ typedef struct {
       guint32 shadow_height;
       ScanoutInfo info;
     } scanout;
-    guint32 mask; /* CHANGED, WATCH: a bit for each scanout */
+    guint32 mask;  /* CHANGED, WATCH: a bit for each scanout */
+    guint32 count; /* OUTPUTS; 0: not known */
     struct {
       guint32 state;
       char text[LINK_TEXT_SIZE];

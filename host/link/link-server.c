@@ -44,6 +44,8 @@ struct LinkServer {
   guint32 changed; /* untold */
   guint32 outputs; /* a bit each: connected over this link; the context's thread */
   Scanout scanouts[DISPLAY_MAX_SCANOUTS];
+  guint outputs_count; /* of the device; 0: not known */
+  gboolean count_untold;
   LinkMessage state;
   gboolean state_known;
   gboolean state_untold;
@@ -95,6 +97,10 @@ static gboolean tell_reader(LinkServer *server, Reader *reader) {
 static gboolean tell_all(LinkServer *server) {
   for (guint i = 0; i < DISPLAY_MAX_SCANOUTS; i++) {
     if (server->scanouts[i].untold && !tell_scanout(server, i)) return FALSE;
+  }
+  if (server->count_untold) {
+    if (!send_message(server, &(LinkMessage){.type = LINK_OUTPUTS, .count = server->outputs_count}, -1)) return FALSE;
+    server->count_untold = FALSE;
   }
   if (server->state_untold) {
     if (!send_message(server, &server->state, -1)) return FALSE;
@@ -298,6 +304,7 @@ void link_server_connect(LinkServer *server, int socket) {
     server->scanouts[i].told_any = FALSE;
   }
   server->state_untold = server->state_known;
+  server->count_untold = TRUE;
   server->readable = g_unix_fd_source_new(socket, G_IO_IN | G_IO_HUP | G_IO_ERR);
   g_source_set_callback(server->readable, G_SOURCE_FUNC(on_readable), server, NULL);
   g_source_attach(server->readable, server->context);
@@ -327,6 +334,14 @@ void link_server_captured(LinkServer *server, guint id, Shadow *shadow) {
     scanout->untold = scanout->known;
   }
   server->changed |= 1u << id;
+  tell(server);
+  mutex_unlock(&server->mutex);
+}
+
+void link_server_outputs(LinkServer *server, guint count) {
+  mutex_lock(&server->mutex);
+  server->outputs_count = MIN(count, DISPLAY_MAX_SCANOUTS);
+  server->count_untold = TRUE;
   tell(server);
   mutex_unlock(&server->mutex);
 }

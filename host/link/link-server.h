@@ -29,4 +29,5 @@ void link_server_connect(LinkServer *server, int socket);
 void link_server_scanout(LinkServer *server, guint id, const ScanoutInfo *info);
 /* Its shadow may be another one (NULL: dark), or hold another picture. A reference is taken where it is kept. */
 void link_server_captured(LinkServer *server, guint id, Shadow *shadow);
+void link_server_outputs(LinkServer *server, guint count);
 void link_server_state(LinkServer *server, DisplayState state, const char *text);

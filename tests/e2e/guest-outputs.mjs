@@ -168,9 +168,14 @@ test('F16: an output goes with the connection that asked for it; scanout 0 and n
   await other.waitFor((m) => m.type === 0x11 && m.session === 7);
   await sleep(500); // for the guest to hear of it, if it were told
   assert.equal((await guestOutputs())[2], '800x600');
+  assert.deepEqual(await enable(other, 2, 1024, 768), { success: false, connector: '' }, "another's output");
   client.close();
   await untilGuestSees(2, 'disconnected');
   assert.equal((await scanout(2)).connected, false);
+  await until('it can be had again', async () => (await enable(other, 2, 800, 600)).success);
+  await untilGuestSees(2, '800x600');
+  const beyond = await enable(other, 3, 800, 600); // QEMU was given max_outputs=3
+  assert.deepEqual(beyond, { success: false, connector: '' }, 'an output that the device does not have');
 });
 
 test('a guest that reboots with three outputs lit (F11): two are connected again, the picture comes back', async (t) => {
@@ -196,6 +201,13 @@ test('a guest that reboots with three outputs lit (F11): two are connected again
   await Promise.all([watch(0, [1280, 720]), watch(1, [1024, 768])]);
   const { counters } = await stats(host.address);
   assert.equal(counters['vugpu.refused'] ?? 0, 0, 'nothing that Linux asks for is refused');
+  // the reset ended the first one's claim: what another connects now does not go with it (F16)
+  const other = await connect(t);
+  assert.ok((await enable(other, 2, 800, 600)).success);
+  await untilGuestSees(2, '800x600');
+  client.close();
+  await sleep(500);
+  assert.equal((await guestOutputs())[2], '800x600');
 });
 
 test("the guest's driver is unbound and bound again: the picture comes back", async (t) => {

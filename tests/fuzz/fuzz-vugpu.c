@@ -65,7 +65,7 @@ static void on_update(gpointer data, guint id, const Frame *frame, const Rect *r
 static void on_state(gpointer data, DisplayState state, const char *text) {
 }
 
-static const DisplaySink SINK = {on_scanout, on_update, on_state};
+static const DisplaySink SINK = {.scanout = on_scanout, .update = on_update, .state = on_state};
 
 static int make_memory(void) {
   int fd = memfd_create("fuzz-guest", MFD_CLOEXEC);

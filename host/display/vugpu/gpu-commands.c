@@ -78,6 +78,7 @@ static guint32 get_edid(Command *command) {
   guint32 id = byte_reader_u32(&command->arguments);
   if (!byte_reader_ok(&command->arguments)) return GPU_ERR_INVALID_PARAMETER;
   if (id >= DISPLAY_MAX_SCANOUTS) return GPU_ERR_INVALID_SCANOUT_ID;
+  gpu_note_output_asked(command->gpu, id);
   gsize size = gpu_outputs_write_edid(&command->gpu->outputs, id, edid);
   byte_writer_u32(&command->answer, (guint32)size);
   byte_writer_u32(&command->answer, 0);

@@ -31,7 +31,19 @@ void gpu_note_outputs_read(Gpu *gpu) {
   }
 }
 
+static void tell_n_outputs(Gpu *gpu, guint count) {
+  const DisplaySink *sink = gpu->scanouts.sink;
+  if (count == gpu->n_outputs) return;
+  gpu->n_outputs = count;
+  if (sink->outputs) sink->outputs(gpu->scanouts.sink_data, count);
+}
+
+void gpu_note_output_asked(Gpu *gpu, guint id) {
+  tell_n_outputs(gpu, MAX(gpu->n_outputs, id + 1));
+}
+
 void gpu_reset(Gpu *gpu) {
+  tell_n_outputs(gpu, 0);
   gpu_scanouts_darken_all(&gpu->scanouts);
   resource_table_clear(&gpu->resources);
   memset(gpu->cursors, 0, sizeof gpu->cursors);

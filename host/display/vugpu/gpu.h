@@ -23,7 +23,8 @@ typedef struct {
   guint initial_outputs;
   guint initial_width;
   guint initial_height;
-  gboolean attached; /* there is a QEMU */
+  gboolean attached;  /* there is a QEMU */
+  guint n_outputs;    /* as many as the driver has asked about: QEMU's max_outputs, which it tells us in no other way */
   GpuOutputs outputs;
   GpuScanouts scanouts;
   ResourceTable resources;
@@ -49,6 +50,9 @@ void gpu_memory_changed(Gpu *gpu);
 void gpu_set_output(Gpu *gpu, guint id, gboolean connected, guint width, guint height, guint refresh_mhz);
 /* The guest has asked for GET_DISPLAY_INFO: from here on it knows the outputs as they are, and so may the sink. */
 void gpu_note_outputs_read(Gpu *gpu);
+
+/* It has asked for this output's EDID, so there is one. */
+void gpu_note_output_asked(Gpu *gpu, guint id);
 
 /* The whole picture of a resource, valid until the next call that takes the gpu. */
 DisplayRead gpu_read(Gpu *gpu, guint32 resource_id, Frame *frame);

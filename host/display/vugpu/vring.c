@@ -106,11 +106,13 @@ static gboolean on_kick(gint fd, GIOCondition condition, gpointer data) {
 /* The driver has had VRING_POLL_MS to look. */
 static void repeat_interrupt(Vring *vring) {
   guint16 used = vring->queue.next_used;
-  if (!virtqueue_is_unseen(&vring->queue) || (vring->repeated && vring->repeated_used == used)) return;
+  if (!virtqueue_is_unseen(&vring->queue)) return;
+  if (vring->repeated_used != used) vring->repeats = 0;
+  vring->repeated_used = used;
+  if (vring->repeats == VRING_REPEATS) return;
   stats_count("vugpu.repeated-interrupts");
   signal_eventfd(vring->call);
-  vring->repeated = TRUE;
-  vring->repeated_used = used;
+  vring->repeats++;
 }
 
 static gboolean on_timer(gpointer data) {
@@ -185,7 +187,7 @@ void vring_set_enabled(Vring *vring, gboolean enabled) {
 
 gboolean vring_start(Vring *vring, const GuestMemory *memory, GError **error) {
   if (!virtqueue_start(&vring->queue, memory, error)) return FALSE;
-  vring->repeated = FALSE;
+  vring->repeats = 0;
   look_soon(vring);
   return TRUE;
 }

@@ -10,10 +10,12 @@
  * A ring is looked at when it starts, when it is enabled, at each kick, and
  * VRING_POLL_MS after it was last looked at: a kick that was lost costs no
  * more than that (F14). An interrupt whose chains the driver has not looked at
- * by then is repeated, once.
+ * by then is repeated, and again, for a second.
  */
 
 #define VRING_POLL_MS 50
+/* A repeated interrupt may be lost as well; a driver that looks by itself wants none. */
+#define VRING_REPEATS 20u
 /* A batch ends after so many chains or so much time: then the chains go back, and whoever else waits has a turn. */
 #define VRING_BATCH 64u
 #define VRING_BATCH_US 8000
@@ -38,7 +40,7 @@ typedef struct {
   GSource *kicked;    /* set while there is a kick */
   GSource *timer;     /* made at init; its ready time is the next look */
   gboolean continues; /* the timer is set because a batch ended early */
-  gboolean repeated;  /* an interrupt was, for the chains up to repeated_used */
+  guint repeats; /* of the interrupt for the chains up to repeated_used */
   guint16 repeated_used;
   VirtqueueElement element;
 } Vring;

@@ -42,7 +42,7 @@ static void on_state(gpointer data, DisplayState state, const char *text) {
   mutex_unlock(&f->mutex);
 }
 
-static const DisplaySink SINK = {on_scanout, on_update, on_state};
+static const DisplaySink SINK = {.scanout = on_scanout, .update = on_update, .state = on_state};
 
 const DisplaySink *vugpu_guest_sink(void) {
   return &SINK;

@@ -49,6 +49,7 @@ typedef struct {
   ScanoutInfo info[DISPLAY_MAX_SCANOUTS];
   Shadow *shadows[DISPLAY_MAX_SCANOUTS];
   guint scanouts;
+  guint n_outputs;
   guint shadow_changes;
   guint changes;
   guint32 changed;
@@ -64,6 +65,11 @@ static void on_scanout(gpointer data, guint id, const ScanoutInfo *info) {
   Fixture *f = data;
   f->info[id] = *info;
   f->scanouts++;
+}
+
+static void on_outputs(gpointer data, guint count) {
+  Fixture *f = data;
+  f->n_outputs = count;
 }
 
 static void on_shadow(gpointer data, guint id, Shadow *shadow) {
@@ -90,7 +96,7 @@ static void on_closed(gpointer data) {
   f->closed++;
 }
 
-static const LinkClientEvents EVENTS = {on_scanout, on_shadow, on_changed, on_state, on_closed};
+static const LinkClientEvents EVENTS = {on_scanout, on_outputs, on_shadow, on_changed, on_state, on_closed};
 
 static void on_read(LinkRead result, Shadow *shadow, gpointer data) {
   Fixture *f = data;
@@ -158,7 +164,9 @@ static void check_pixels(Shadow *shadow, guint8 value) {
 static void test_told_from_the_start(Fixture *f, gconstpointer data) {
   Shadow *shadow = light(f, 3, 200, 100, 7);
   link_server_state(f->server, DISPLAY_RUNNING, "it runs");
+  link_server_outputs(f->server, 5);
   join(f);
+  g_assert_cmpuint(f->n_outputs, ==, 5);
   g_assert_cmpuint(f->scanouts, ==, 1);
   g_assert_cmpstr(f->info[3].name, ==, "scanout-3");
   g_assert_cmpstr(f->state, ==, "1 it runs");
@@ -355,6 +363,7 @@ static void test_misbehaviour(Fixture *f, gconstpointer data) {
       {.type = LINK_SCANOUT, .scanout = {.shadow = LINK_SHADOW_NEW, .shadow_width = 64, .shadow_height = 64}},
       {.type = LINK_SCANOUT, .scanout = {.shadow = 7}},
       {.type = LINK_SCANOUT, .scanout = {.shadow = LINK_SHADOW_NONE, .info = {.width = FRAME_MAX_WIDTH + 1}}},
+      {.type = LINK_OUTPUTS, .count = DISPLAY_MAX_SCANOUTS + 1},
       {.type = LINK_STATE, .state = {.state = 3}},
       {.type = LINK_READ, .id = LINK_MAX_READERS},
       {.type = LINK_READ, .read = {.result = LINK_READ_FAILED + 1}},

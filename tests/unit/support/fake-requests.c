@@ -93,9 +93,10 @@ static gsize on_pixel_bytes(gpointer data) {
   return ((FakeRequests *)data)->waiting_bytes;
 }
 
-static gboolean on_set_output(gpointer data, guint scanout, gboolean connected, guint width, guint height,
-                              guint refresh_mhz) {
+static gboolean on_set_output(gpointer data, gconstpointer owner, guint scanout, gboolean connected, guint width,
+                              guint height, guint refresh_mhz) {
   FakeRequests *requests = data;
+  g_assert_nonnull(owner);
   g_assert_cmpuint(scanout, <, HXFR_MAX_SCANOUTS);
   if (connected) {
     g_assert_cmpuint(width * height, >, 0);
