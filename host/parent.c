@@ -214,8 +214,9 @@ static gboolean start(Parent *parent, GError **error) {
 static void stop(Parent *parent) {
   supervisor_order_end(parent->stream);
   supervisor_order_end(parent->display);
-  supervisor_wait(parent->stream, PARENT_END_LIMIT_MS);
-  supervisor_wait(parent->display, PARENT_END_LIMIT_MS);
+  gboolean stream_ended = supervisor_wait(parent->stream, PARENT_END_LIMIT_MS);
+  gboolean display_ended = supervisor_wait(parent->display, PARENT_END_LIMIT_MS);
+  if (!stream_ended || !display_ended) parent->failed = TRUE;
   supervisor_destroy(parent->stream);
   supervisor_destroy(parent->display);
   g_ptr_array_unref(parent->listeners);

@@ -202,14 +202,19 @@ void supervisor_order_end(Supervisor *supervisor) {
   close_fd(&supervisor->control);
 }
 
-void supervisor_wait(Supervisor *supervisor, guint limit_ms) {
-  if (!supervisor->pid) return;
+gboolean supervisor_wait(Supervisor *supervisor, guint limit_ms) {
+  if (!supervisor->pid) return TRUE;
   struct pollfd poller = {.fd = supervisor->pidfd, .events = POLLIN};
   if (poll(&poller, 1, (int)limit_ms) != 1) {
     log_warn("main", "the %s process does not end: killing it", supervisor->role);
     kill(supervisor->pid, SIGKILL);
   }
-  reap(supervisor);
+  int status = reap(supervisor);
+  if (status != 0) {
+    log_warn("main", "the %s process has not ended in order: %s %d", supervisor->role,
+             WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+  }
+  return status == 0;
 }
 
 Supervisor *supervisor_create(const char *role, char **argv, const SupervisorEvents *events, gpointer data) {

@@ -28,7 +28,7 @@ gboolean supervisor_start(Supervisor *supervisor, GError **error);
 gint32 supervisor_pid(const Supervisor *supervisor); /* 0: it does not run */
 /* FALSE if it cannot be told: it has gone. */
 gboolean supervisor_send(Supervisor *supervisor, const ControlMessage *message, const int *fds, guint n_fds);
-/* Orders it to end, without waiting; then waits for it, and kills it after that time. */
+/* Orders it to end, without waiting; then waits for it, and kills it after that time. FALSE: it did not end in order. */
 void supervisor_order_end(Supervisor *supervisor);
-void supervisor_wait(Supervisor *supervisor, guint limit_ms);
+gboolean supervisor_wait(Supervisor *supervisor, guint limit_ms);
 void supervisor_destroy(Supervisor *supervisor); /* one that has ended. NULL is legal */

@@ -26,6 +26,7 @@ async function serve(t, display, ...more) {
   const address = `unix:${path}`;
   const args = ['--display', display, '--listen', address, '--token-file', join(folder, 'token'), ...more];
   const daemon = await Daemon.start(args);
+  daemon.mayCrash = true;
   t.after(() => daemon.child.exitCode ?? daemon.stop());
   await until('it serves', () => stats(address).catch(() => null));
   return { daemon, folder, path, address };

@@ -86,12 +86,17 @@ export class Daemon {
     return !!found;
   }
 
-  /** @param {NodeJS.Signals} [signal] @returns {Promise<{ code: number | null, signal: string | null }>} */
+  /** Set by tests that end its processes themselves. A process that ends otherwise is started again, and nobody would notice. */
+  mayCrash = false;
+
+  /** @throws if one of its processes has crashed @param {NodeJS.Signals} [signal] @returns {Promise<{ code: number | null, signal: string | null }>} */
   async stop(signal = 'SIGTERM') {
     this.child.kill(signal);
     const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_LIMIT_MS);
     const result = await this.exited;
     clearTimeout(timer);
+    const crash = /^.*process (was ended by|has ended with|has not ended).*$/m.exec(this.stderr);
+    if (crash && !this.mayCrash) throw new Error(`${crash[0]}\n${this.stderr}`);
     return result;
   }
 }
