@@ -34,6 +34,7 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@node bench/stream.mjs
 	@node bench/gst.mjs
+	@node bench/guest.mjs
 
 # Every target for SECONDS each, with clang's libFuzzer.
 SECONDS ?= 60

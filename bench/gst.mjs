@@ -27,6 +27,9 @@ function cpuOf(pid) {
   return (Number(words[11]) + Number(words[12])) * TICK_MS;
 }
 
+/** Of all the daemon's processes, in ms. */
+const daemonCpu = async (address) => (await stats(address)).processes.reduce((sum, { cpu_ms }) => sum + cpu_ms, 0);
+
 async function measure(element, pipeline) {
   const folder = mkdtempSync(join(tmpdir(), 'framelift-bench-'));
   const path = join(folder, 's');
@@ -36,11 +39,11 @@ async function measure(element, pipeline) {
   try {
     await until('the display has a picture', async () => (await stats(address)).counters['capture.flushes'] > 0);
     const output = join(folder, 'x.h264');
-    const before = (await stats(address)).process.cpu_ms;
+    const before = await daemonCpu(address);
     const tap = new Tap(null, pipeline(path), { output });
     await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
     const cpu = cpuOf(tap.child.pid);
-    const after = (await stats(address)).process.cpu_ms;
+    const after = await daemonCpu(address);
     const { code } = await tap.stop();
     if (code !== 0) throw new Error(`${tap.errors} ${tap.stderr}`);
     const { units } = tap;
