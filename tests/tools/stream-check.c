@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_POINTS 64
+#define MAX_POINTS 2048
 
 typedef struct {
   guint x;
