@@ -35,6 +35,7 @@ bench:
 	@node bench/stream.mjs
 	@node bench/gst.mjs
 	@node bench/guest.mjs
+	@node bench/latency.mjs
 
 # Every target for SECONDS each, with clang's libFuzzer.
 SECONDS ?= 60

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -84,6 +85,7 @@ struct pace {
     int64_t period, next;
     uint32_t stop_at; /* no frame after this one; UINT32_MAX: go on */
     uint32_t counted;
+    uint32_t stamp_every; /* 0: none */
     int64_t count_since;
 };
 
@@ -453,6 +455,11 @@ static void command(struct screen *s, struct pace *pace, const char *line)
         pace->stop_at = UINT32_MAX;
     } else if (sscanf(line, "step %u", &n) == 1) {
         pace->stop_at = s->frame + n;
+    } else if (sscanf(line, "stamps %u", &n) == 1) {
+        pace->stamp_every = n;
+        printf("SCREEN stamps %u\n", n);
+    } else if (strcmp(line, "clock") == 0) {
+        printf("SCREEN clock %" PRId64 "\n", now_ns());
     } else if (strcmp(line, "cursor off") == 0) {
         hide_cursor(s);
     } else if (sscanf(line, "cursor %d %d", &x, &y) == 2) {
@@ -518,8 +525,12 @@ static void run(struct screen *s, struct pace *pace)
         if (now > pace->next + pace->period)
             pace->next = now; /* too late: drop the beat rather than run after it */
         wait_until(s, pace, pace->next);
-        if (s->frame < pace->stop_at)
+        if (s->frame < pace->stop_at) {
+            int64_t began = now_ns();
             show_next(s, pace);
+            if (pace->stamp_every && s->frame % pace->stamp_every == 0)
+                printf("SCREEN stamp %u %" PRId64 "\n", s->frame, began); /* before its first pixel was written */
+        }
         count_flips(s, pace);
     }
 }
