@@ -7,11 +7,23 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+/* A container's default rules let a program make any socket but this. */
+static const char *hint(AddressKind kind, int code) {
+  if (kind != ADDRESS_VSOCK) return "";
+  if (code == EPERM || code == EACCES) {
+    return "; AF_VSOCK is forbidden here, as containers' default seccomp profiles have it: use tcp: or unix:, or a profile "
+           "that allows it";
+  }
+  if (code == EAFNOSUPPORT) return "; this kernel has no AF_VSOCK, or its module is not loaded: use tcp: or unix:";
+  return "";
+}
+
 int socket_open(const Address *address, GError **error) {
   int fd = socket(address->socket.any.sa_family, SOCK_STREAM, 0);
   if (fd < 0) {
     int saved = errno;
-    g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(saved), "cannot make a socket: %s", g_strerror(saved));
+    g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(saved), "cannot make a socket: %s%s", g_strerror(saved),
+                hint(address->kind, saved));
     return -1;
   }
   fcntl(fd, F_SETFD, FD_CLOEXEC);
