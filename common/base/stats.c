@@ -159,7 +159,8 @@ void stats_each(void (*each)(const char *name, gint64 value, gpointer data), gpo
   for (guint i = 0; i < totals->len; i++) {
     Total *total = &g_array_index(totals, Total, i);
     for (; i + 1 < totals->len && strcmp(g_array_index(totals, Total, i + 1).name, total->name) == 0; i++) {
-      total->value += g_array_index(totals, Total, i + 1).value;
+      /* another process may have put any number there */
+      total->value = (gint64)((guint64)total->value + (guint64)g_array_index(totals, Total, i + 1).value);
     }
     each(total->name, total->value, data);
   }
