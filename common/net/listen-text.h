@@ -9,7 +9,8 @@
  */
 
 /* ADDRESS or ADDRESS,v1. *version_1: whoever connects needs no token, and the address is loopback; never for a unix
- * socket, whose mode says who may come. vsock is parsed like the others: whether it is served is the caller's to say. */
+ * socket, whose mode says who may come. vsock is parsed like the others: whether it is served is the caller's to say.
+ */
 gboolean listen_text_parse(const char *text, Address *address, gboolean *version_1, GError **error);
 
 /* HOST:PORT. */
