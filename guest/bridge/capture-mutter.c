@@ -156,15 +156,20 @@ static gpointer mutter_open(const CaptureEvents *events, gpointer data) {
   return mutter;
 }
 
+/* Nobody waits for the answer; but until it comes the connection stays, and what is to be written with it. */
+static void on_stopped(GObject *bus, GAsyncResult *result, gpointer data) {
+  g_autoptr(GVariant) reply = take_reply(bus, result, NULL);
+}
+
 static void mutter_close(gpointer provider) {
   Mutter *mutter = provider;
   if (mutter->limit) g_source_remove(mutter->limit);
   g_cancellable_cancel(mutter->cancellable);
   if (mutter->added) g_dbus_connection_signal_unsubscribe(mutter->bus, mutter->added);
   if (mutter->closed) g_dbus_connection_signal_unsubscribe(mutter->bus, mutter->closed);
-  if (mutter->session) { /* nobody waits for the answer */
+  if (mutter->session) {
     g_dbus_connection_call(mutter->bus, SCREEN_CAST, mutter->session, SCREEN_CAST ".Session", "Stop", NULL, NULL,
-                           G_DBUS_CALL_FLAGS_NO_AUTO_START, MUTTER_LIMIT_MS, NULL, NULL, NULL);
+                           G_DBUS_CALL_FLAGS_NO_AUTO_START, MUTTER_LIMIT_MS, NULL, on_stopped, NULL);
   }
   g_clear_object(&mutter->bus);
   g_object_unref(mutter->cancellable);
