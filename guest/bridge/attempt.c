@@ -29,10 +29,14 @@ struct Attempt {
   guint64 bitrate; /* that viewers wish; 0: none */
 };
 
-static void fail(Attempt *attempt, const char *why) {
+static void fail_or_refuse(Attempt *attempt, const char *why, gboolean refused) {
   if (attempt->failed || attempt->stopping) return;
   attempt->failed = TRUE;
-  attempt->events->failed(why, attempt->data);
+  attempt->events->failed(why, refused, attempt->data);
+}
+
+static void fail(Attempt *attempt, const char *why) {
+  fail_or_refuse(attempt, why, FALSE);
 }
 
 static void advance(Attempt *attempt);
@@ -165,15 +169,15 @@ static void give_up_encoders(Attempt *attempt) {
 
 /* ---- the order of things ---- */
 
-static void on_node(guint32 node, gpointer data) {
+static void on_node(guint32 node, int fd, gpointer data) {
   Attempt *attempt = data;
   if (attempt->failed || attempt->stopping) return;
-  attempt->source = capture_launch(node);
+  attempt->source = capture_launch(node, fd);
   advance(attempt);
 }
 
-static void on_capture_failed(const char *why, gpointer data) {
-  fail(data, why);
+static void on_capture_failed(const char *why, gboolean refused, gpointer data) {
+  fail_or_refuse(data, why, refused);
 }
 
 static const CaptureEvents CAPTURE_EVENTS = {on_node, on_capture_failed};
@@ -203,7 +207,7 @@ static void find_source(Attempt *attempt) {
   } else if (options->source != SOURCE_CAPTURE) {
     attempt->source = g_strdup(options->text);
   } else if (!g_str_equal(options->text, "screen")) {
-    attempt->source = capture_launch((guint32)g_ascii_strtoull(options->text, NULL, 10));
+    attempt->source = capture_launch((guint32)g_ascii_strtoull(options->text, NULL, 10), -1);
   } else {
     attempt->events->stage("asking the desktop for its screen", attempt->data);
     attempt->capture = capture_open(&CAPTURE_EVENTS, attempt);

@@ -22,8 +22,9 @@ typedef struct {
   void (*stage)(const char *text, gpointer data);
   void (*playing)(gpointer data);
   void (*buffer)(AccessUnit *unit, gpointer data); /* as PipelineEvents' */
-  void (*failed)(const char *why, gpointer data);  /* once; stop it now */
-  void (*ended)(gpointer data);                    /* after attempt_stop(): destroy it now */
+  /* Once; stop it now. `refused`: somebody said no, and is not to be asked again by a timer. */
+  void (*failed)(const char *why, gboolean refused, gpointer data);
+  void (*ended)(gpointer data); /* after attempt_stop(): destroy it now */
 } AttemptEvents;
 
 /* Borrows options and choice. Never calls back before it has returned. */

@@ -17,8 +17,9 @@ struct Bridge {
   guint idr_timer;
   guint idr_repeats;
   guint end_limit;
-  char *stage; /* what the attempt is at */
-  char *why;   /* the last failure; NULL: none since the last up */
+  guint tell_soon; /* the idle source that tells; 0 */
+  char *stage;     /* what the attempt is at */
+  char *why;       /* the last failure; NULL: none since the last up */
   HxfrScanout scanout;
   void (*stopped)(gpointer data); /* NULL: it is not being stopped */
   gpointer stopped_data;
@@ -48,7 +49,9 @@ static char *describe_failing(const Bridge *bridge) {
   const char *why = bridge->why;
   guint tries = state->timing.tries;
   if (state->phase == STREAM_GIVEN_UP) {
-    return g_strdup_printf("gave up after %u tries: %s; press reconnect, or reload the page", tries, why);
+    const char *plural = state->failures == 1 ? "try" : "tries";
+    return g_strdup_printf("gave up after %u %s: %s; press reconnect, or reload the page", state->failures, plural,
+                           why);
   }
   if (state->phase == STREAM_WAITING) {
     gdouble pause = (gdouble)MAX(state->retry_us - g_get_monotonic_time(), 0) / G_USEC_PER_SEC;
@@ -100,7 +103,7 @@ static void forget_idr(Bridge *bridge) {
 
 static const AttemptEvents ATTEMPT_EVENTS;
 
-static void act(Bridge *bridge, StreamAction action) {
+static void perform(Bridge *bridge, StreamAction action) {
   if (action == STREAM_START) {
     stats_count("bridge.starts");
     g_clear_pointer(&bridge->stage, g_free);
@@ -112,7 +115,24 @@ static void act(Bridge *bridge, StreamAction action) {
     attempt_stop(bridge->attempt);
   }
   arm(bridge);
+}
+
+static void act(Bridge *bridge, StreamAction action) {
+  perform(bridge, action);
   tell(bridge);
+}
+
+static gboolean on_tell(gpointer data) {
+  Bridge *bridge = data;
+  bridge->tell_soon = 0;
+  tell(bridge);
+  return G_SOURCE_REMOVE;
+}
+
+/* The hub calls from within a peer's coming or going: that one, half made or half gone, is not to be sent anything. */
+static void act_for_hub(Bridge *bridge, StreamAction action) {
+  perform(bridge, action);
+  if (!bridge->tell_soon) bridge->tell_soon = g_idle_add_full(G_PRIORITY_DEFAULT, on_tell, bridge, NULL);
 }
 
 static void take_failure(Bridge *bridge, const char *why) {
@@ -170,10 +190,10 @@ static void on_buffer(AccessUnit *unit, gpointer data) {
   if (unit) hub_publish(bridge->hub, 0, unit);
 }
 
-static void on_failed(const char *why, gpointer data) {
+static void on_failed(const char *why, gboolean refused, gpointer data) {
   Bridge *bridge = data;
   take_failure(bridge, why);
-  act(bridge, stream_state_failed(&bridge->state, g_get_monotonic_time()));
+  act(bridge, stream_state_failed(&bridge->state, refused, g_get_monotonic_time()));
 }
 
 static void on_ended(gpointer data) {
@@ -223,7 +243,7 @@ static void set_demand(gpointer data, guint scanout, const HubDemand *demand) {
 
 static void start(gpointer data, guint scanout, const HubDemand *demand) {
   Bridge *bridge = data;
-  act(bridge, stream_state_watch(&bridge->state, TRUE, g_get_monotonic_time()));
+  act_for_hub(bridge, stream_state_watch(&bridge->state, TRUE, g_get_monotonic_time()));
   set_demand(bridge, scanout, demand);
   request_idr(bridge, scanout);
 }
@@ -231,13 +251,13 @@ static void start(gpointer data, guint scanout, const HubDemand *demand) {
 static void stop(gpointer data, guint scanout) {
   Bridge *bridge = data;
   forget_idr(bridge);
-  act(bridge, stream_state_watch(&bridge->state, FALSE, g_get_monotonic_time()));
+  act_for_hub(bridge, stream_state_watch(&bridge->state, FALSE, g_get_monotonic_time()));
 }
 
 static void joined(gpointer data, guint scanout) {
   Bridge *bridge = data;
   StreamAction action = stream_state_joined(&bridge->state, g_get_monotonic_time());
-  if (action != STREAM_NOTHING) act(bridge, action);
+  if (action != STREAM_NOTHING) act_for_hub(bridge, action);
 }
 
 const HubSource *bridge_hub_source(void) {
@@ -286,6 +306,7 @@ void bridge_destroy(Bridge *bridge) {
   if (!bridge) return;
   g_assert(!bridge->attempt);
   forget_idr(bridge);
+  if (bridge->tell_soon) g_source_remove(bridge->tell_soon);
   g_source_destroy(bridge->timer);
   g_source_unref(bridge->timer);
   encoder_choice_finish(&bridge->choice);

@@ -33,7 +33,7 @@ static void fail(Mutter *mutter, const char *why) {
   if (mutter->limit) g_source_remove(mutter->limit);
   mutter->limit = 0;
   g_cancellable_cancel(mutter->cancellable);
-  mutter->events->failed(why, mutter->data);
+  mutter->events->failed(why, FALSE, mutter->data);
 }
 
 /* TRUE: go on. A cancelled call's Mutter may be gone already: nothing may look at it. */
@@ -63,7 +63,7 @@ static void on_stream_added(GDBusConnection *bus, const char *sender, const char
   g_source_remove(mutter->limit);
   mutter->limit = 0;
   g_variant_get(arguments, "(u)", &node);
-  mutter->events->ready(node, mutter->data);
+  mutter->events->ready(node, -1, mutter->data);
 }
 
 static void on_closed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
@@ -135,6 +135,7 @@ static void on_bus(GObject *source, GAsyncResult *result, gpointer data) {
   g_autoptr(GDBusConnection) bus = g_bus_get_finish(result, &error);
   if (!is_good(mutter, error)) return;
   mutter->bus = g_steal_pointer(&bus);
+  g_dbus_connection_set_exit_on_close(mutter->bus, FALSE); /* a session's end is not ours */
   call(mutter, SCREEN_CAST, SCREEN_CAST_PATH, SCREEN_CAST, "CreateSession", g_variant_new("(a{sv})", NULL), "(o)",
        on_session);
 }

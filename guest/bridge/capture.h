@@ -12,9 +12,11 @@
 typedef struct Capture Capture;
 
 typedef struct {
-  void (*ready)(guint32 node, gpointer data);
-  /* No provider gives one, or the one that gave it has taken it back: one line. Once; close it now. */
-  void (*failed)(const char *why, gpointer data);
+  /* fd: PipeWire's socket to use, borrowed until it is closed; -1: the session's own. */
+  void (*ready)(guint32 node, int fd, gpointer data);
+  /* No provider gives one, or the one that gave it has taken it back: one line. Once; close it now. `refused`: somebody
+   * said no, and is not to be asked again by a timer. */
+  void (*failed)(const char *why, gboolean refused, gpointer data);
 } CaptureEvents;
 
 /* One way to a node. `open` never calls back before it has returned; `close` ends everything, in any state. */
@@ -25,6 +27,7 @@ typedef struct {
 } CaptureProvider;
 
 extern const CaptureProvider CAPTURE_MUTTER;
+extern const CaptureProvider CAPTURE_PORTAL;
 
 /* Never calls back before it has returned. */
 Capture *capture_open(const CaptureEvents *events, gpointer data);
@@ -32,4 +35,4 @@ Capture *capture_open(const CaptureEvents *events, gpointer data);
 void capture_close(Capture *capture);
 
 /* The beginning of a pipeline that reads that node; the caller's. */
-char *capture_launch(guint32 node);
+char *capture_launch(guint32 node, int fd);

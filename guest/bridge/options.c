@@ -24,7 +24,7 @@ static const char DESCRIPTION[] =
     "  --pipeline TEXT      a pipeline as for gst-launch-1.0 that ends in H.264\n"
     "  --source TEXT        one that ends in raw video: an encoder is chosen\n"
     "  --subscribe ADDRESS  a scanout of frameliftd's, passed on as it is\n"
-    "  --capture screen     this session's desktop (org.gnome.Mutter.ScreenCast); an encoder is chosen\n"
+    "  --capture screen     this session's desktop (GNOME's screen cast, or the portal); an encoder is chosen\n"
     "  --capture NODE       a PipeWire node by its number; likewise\n"
     "\n"
     "Addresses:\n"

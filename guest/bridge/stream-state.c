@@ -81,10 +81,11 @@ gboolean stream_state_heard(StreamState *state, gboolean decodable, gint64 now_u
   return TRUE;
 }
 
-StreamAction stream_state_failed(StreamState *state, gint64 now_us) {
+StreamAction stream_state_failed(StreamState *state, gboolean final, gint64 now_us) {
   if (!runs(state)) return STREAM_NOTHING;
   state->failures++;
-  return end(state, state->failures >= state->timing.tries ? STREAM_GIVEN_UP : STREAM_WAITING);
+  gboolean over = final || state->failures >= state->timing.tries;
+  return end(state, over ? STREAM_GIVEN_UP : STREAM_WAITING);
 }
 
 /* 0.25, 0.5 … 5 s; the exponent stays where no shift overflows. */
@@ -119,7 +120,7 @@ static const char *overdue(const StreamState *state, gint64 now_us) {
 
 StreamAction stream_state_tick(StreamState *state, gint64 now_us, const char **why) {
   *why = overdue(state, now_us);
-  if (*why) return stream_state_failed(state, now_us);
+  if (*why) return stream_state_failed(state, FALSE, now_us);
   if (runs(state) && !state->watched && now_us - state->left_us >= state->timing.idle_us) {
     return end(state, STREAM_IDLE);
   }

@@ -74,8 +74,8 @@ StreamAction stream_state_joined(StreamState *state, gint64 now_us);
 void stream_state_playing(StreamState *state, gint64 now_us);
 /* A buffer came. TRUE: with this one, decodable, the stream is up. */
 gboolean stream_state_heard(StreamState *state, gboolean decodable, gint64 now_us);
-/* The pipeline says that it has failed, or ended. */
-StreamAction stream_state_failed(StreamState *state, gint64 now_us);
+/* The pipeline says that it has failed, or ended. final: another try by itself makes no sense. */
+StreamAction stream_state_failed(StreamState *state, gboolean final, gint64 now_us);
 /* It is torn down, after STREAM_STOP. */
 StreamAction stream_state_ended(StreamState *state, gint64 now_us);
 /* What the time says. *why is NULL, or what failed by it; static storage. */

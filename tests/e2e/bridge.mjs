@@ -13,7 +13,7 @@ import { canvasPng, launch, openPage, waitForAdvance, waitForLabel } from '../li
 import { built } from '../lib/build.mjs';
 import { Daemon } from '../lib/daemon.mjs';
 import { gstEnvironment } from '../lib/gst.mjs';
-import { HxfrClient, Type } from '../lib/hxfr-client.mjs';
+import { CONFIG_REQ, HxfrClient, Type, message } from '../lib/hxfr-client.mjs';
 import { run, sleep, stats, temporaryFolder, until } from '../lib/programs.mjs';
 
 const PROGRAM = 'guest/bridge/framelift-bridge';
@@ -140,6 +140,48 @@ test('a subscription is passed on; the daemon dies and comes back, and it is liv
   await waitForAdvance(page, 10, 30000);
   await waitForLabel(page, /^Live$/);
   assert.equal((await counters())['bridge.starts'], 1, 'frameliftsrc did it by itself');
+});
+
+test('vsockenc as the encoder: the host makes the stream, by its own daemon', async (t) => {
+  if (missing) return t.skip(missing);
+  const folder = await temporaryFolder(t);
+  const socket = join(folder, 's');
+  const display = ['--display', 'test:320x240@10,scene=idle', '--listen', `unix:${socket}`];
+  const daemon = await Daemon.start([...display, '--token-file', join(folder, 't')]);
+  t.after(() => daemon.stop());
+  const encoder = `vsockenc socket-path=${socket} upload=auto`;
+  const { path, counters } = await startBridge(t, ['--source', RAW, '--encoder', encoder]);
+  const client = await view(t, path);
+  await until('pictures come', () => client.units.length > 10, 30000);
+  assert.ok(isKey(client.units[0]));
+  assert.deepEqual([client.units[0].width, client.units[0].height], [640, 360], 'the pipeline\'s, not the scanout\'s');
+  assert.equal((await counters())['bridge.encoder.vsockenc'], 1);
+  assert.ok((await stats(`unix:${socket}`)).counters['requests.answered'] > 10);
+});
+
+/** Bits a second of those that come from now on, over three seconds. */
+async function rateFromNow(client) {
+  const from = client.units.length;
+  await sleep(3000);
+  const units = client.units.slice(from);
+  const bits = units.slice(1).reduce((sum, unit) => sum + unit.wire.length * 8, 0);
+  return (bits * 1000) / (units.at(-1).at - units[0].at);
+}
+
+test('a viewer wishes for fewer bits, and the encoder makes fewer', async (t) => {
+  if (missing) return t.skip(missing);
+  const noise = 'videotestsrc is-live=true pattern=snow ! video/x-raw,width=320,height=240,framerate=15/1';
+  const { path } = await startBridge(t, ['--source', noise, ...ENCODER, '--bitrate', '12000']);
+  const client = await view(t, path);
+  await until('pictures come', () => client.units.length > 15, 30000);
+  const before = await rateFromNow(client);
+  const config = Buffer.alloc(28);
+  config.writeUInt32LE(500000, 8);
+  client.send(message(CONFIG_REQ, 0, config));
+  await sleep(2000);
+  const after = await rateFromNow(client);
+  t.diagnostic(`${Math.round(before / 1000)} → ${Math.round(after / 1000)} kbit/s`);
+  assert.ok(after < before / 2, `${before} → ${after}`);
 });
 
 test('whoever has no token, or a wrong one, sees nothing', async (t) => {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest/bridge/capture.h"
-
+#include "tests/unit/guest-bridge/fake-session.h"
 #include "tests/unit/support/support.h"
 
-#include <gio/gio.h>
 #include <string.h>
 
 /* A Mutter on a bus of the test's own: what GNOME Shell 43 answers, as far as a screen cast goes. */
 
 #define CAST "org.gnome.Mutter.ScreenCast"
+#define CONFIG "org.gnome.Mutter.DisplayConfig"
 #define STATE_TYPE "(ua((ssss)a(siiddada{sv})a{sv})a(iiduba(ssss)a{sv})a{sv})"
 
 typedef enum {
@@ -36,13 +35,8 @@ static const char XML[] =
     "</node>";
 
 typedef struct {
-  GTestDBus *bus;
-  GDBusConnection *connection;
-  GDBusNodeInfo *info;
+  FakeSession session;
   Desktop desktop;
-  GString *calls; /* "CreateSession GetCurrentState …" */
-  guint32 node;   /* told */
-  char *why;      /* told */
 } Fixture;
 
 static GVariant *display_state(Desktop desktop) {
@@ -55,14 +49,10 @@ static GVariant *display_state(Desktop desktop) {
   return state;
 }
 
-static void emit(Fixture *fixture, const char *path, const char *interface, const char *signal, GVariant *arguments) {
-  g_dbus_connection_emit_signal(fixture->connection, NULL, path, interface, signal, arguments, NULL);
-}
-
 static void on_call(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
                     const char *method, GVariant *arguments, GDBusMethodInvocation *invocation, gpointer data) {
   Fixture *fixture = data;
-  g_string_append_printf(fixture->calls, "%s ", method);
+  g_string_append_printf(fixture->session.calls, "%s ", method);
   GVariant *reply = NULL;
   if (g_str_equal(method, "CreateSession")) {
     reply = g_variant_new("(o)", "/session");
@@ -76,135 +66,80 @@ static void on_call(GDBusConnection *connection, const char *sender, const char 
     if (g_str_equal(method, "RecordMonitor")) {
       const char *connector;
       g_variant_get_child(arguments, 0, "&s", &connector);
-      g_string_append_printf(fixture->calls, "%s ", connector);
+      g_string_append_printf(fixture->session.calls, "%s ", connector);
     }
     reply = g_variant_new("(o)", "/stream");
   }
   g_dbus_method_invocation_return_value(invocation, reply);
   if (!g_str_equal(method, "Start")) return;
-  emit(fixture, "/stream", CAST ".Stream", "PipeWireStreamAdded", g_variant_new("(u)", 42));
-  if (fixture->desktop == DESKTOP_CLOSES) emit(fixture, "/session", CAST ".Session", "Closed", NULL);
-}
-
-static void serve(Fixture *fixture, const char *path, const char *interface) {
-  static const GDBusInterfaceVTable TABLE = {.method_call = on_call};
-  g_autoptr(GError) error = NULL;
-  GDBusInterfaceInfo *info = g_dbus_node_info_lookup_interface(fixture->info, interface);
-  g_dbus_connection_register_object(fixture->connection, path, info, &TABLE, fixture, NULL, &error);
-  g_assert_no_error(error);
-}
-
-static gboolean has_name(gpointer data) {
-  return *(gboolean *)data;
-}
-
-static void on_name(GDBusConnection *connection, const char *name, gpointer data) {
-  *(gboolean *)data = TRUE;
+  fake_session_emit(&fixture->session, "/stream", CAST ".Stream", "PipeWireStreamAdded", g_variant_new("(u)", 42));
+  if (fixture->desktop == DESKTOP_CLOSES)
+    fake_session_emit(&fixture->session, "/session", CAST ".Session", "Closed", NULL);
 }
 
 static void start_desktop(Fixture *fixture) {
-  g_autoptr(GError) error = NULL;
-  fixture->info = g_dbus_node_info_new_for_xml(XML, &error);
-  g_assert_no_error(error);
-  GDBusConnectionFlags flags =
-      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION;
-  fixture->connection =
-      g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(fixture->bus), flags, NULL, NULL, &error);
-  g_assert_no_error(error);
-  serve(fixture, "/org/gnome/Mutter/ScreenCast", CAST);
-  serve(fixture, "/session", CAST ".Session");
-  serve(fixture, "/org/gnome/Mutter/DisplayConfig", "org.gnome.Mutter.DisplayConfig");
-  static const char *const NAMES[] = {CAST, "org.gnome.Mutter.DisplayConfig"};
-  for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++) {
-    gboolean owned = FALSE;
-    g_bus_own_name_on_connection(fixture->connection, NAMES[i], G_BUS_NAME_OWNER_FLAGS_NONE, on_name, NULL, &owned,
-                                 NULL);
-    g_assert_true(support_run_until(has_name, &owned, 5000));
-  }
+  static const GDBusInterfaceVTable TABLE = {.method_call = on_call};
+  FakeSession *session = &fixture->session;
+  fake_session_start(session, XML);
+  fake_session_serve(session, "/org/gnome/Mutter/ScreenCast", CAST, &TABLE, fixture);
+  fake_session_serve(session, "/session", CAST ".Session", &TABLE, fixture);
+  fake_session_serve(session, "/org/gnome/Mutter/DisplayConfig", CONFIG, &TABLE, fixture);
+  fake_session_own(session, CAST);
+  fake_session_own(session, CONFIG);
 }
 
 static void set_up(Fixture *fixture, gconstpointer data) {
-  fixture->bus = g_test_dbus_new(G_TEST_DBUS_NONE);
-  g_test_dbus_up(fixture->bus);
-  fixture->calls = g_string_new(NULL);
+  fake_session_init(&fixture->session);
   fixture->desktop = (Desktop)GPOINTER_TO_UINT(data);
 }
 
 static void tear_down(Fixture *fixture, gconstpointer data) {
-  if (fixture->connection) g_dbus_connection_close_sync(fixture->connection, NULL, NULL);
-  g_clear_object(&fixture->connection);
-  support_run_for(50); /* the shared connection of GIO's lets go of it */
-  g_test_dbus_down(fixture->bus);
-  g_object_unref(fixture->bus);
-  if (fixture->info) g_dbus_node_info_unref(fixture->info);
-  g_string_free(fixture->calls, TRUE);
-  g_free(fixture->why);
-}
-
-static void on_ready(guint32 node, gpointer data) {
-  ((Fixture *)data)->node = node;
-}
-
-static void on_failed(const char *why, gpointer data) {
-  Fixture *fixture = data;
-  g_assert_null(fixture->why); /* once */
-  fixture->why = g_strdup(why);
-}
-
-static const CaptureEvents EVENTS = {on_ready, on_failed};
-
-static gboolean has_node(gpointer data) {
-  return ((Fixture *)data)->node != 0;
-}
-
-static gboolean has_failed(gpointer data) {
-  return ((Fixture *)data)->why != NULL;
-}
-
-static gboolean has_stopped(gpointer data) {
-  return strstr(((Fixture *)data)->calls->str, "Stop") != NULL;
+  fake_session_finish(&fixture->session);
 }
 
 static void test_monitor(Fixture *fixture, gconstpointer data) {
   start_desktop(fixture);
-  Capture *capture = capture_open(&EVENTS, fixture);
-  g_assert_true(support_run_until(has_node, fixture, 5000));
-  g_assert_cmpuint(fixture->node, ==, 42);
-  g_assert_cmpstr(fixture->calls->str, ==, "CreateSession GetCurrentState RecordMonitor DP-2 Start ");
+  Capture *capture = capture_open(&FAKE_SESSION_EVENTS, &fixture->session);
+  fake_session_wait_for_node(&fixture->session);
+  g_assert_cmpuint(fixture->session.node, ==, 42);
+  g_assert_cmpint(fixture->session.fd, ==, -1);
+  g_assert_cmpstr(fixture->session.calls->str, ==, "CreateSession GetCurrentState RecordMonitor DP-2 Start ");
   capture_close(capture);
-  g_assert_true(support_run_until(has_stopped, fixture, 5000));
+  fake_session_wait_for_call(&fixture->session, "Stop");
 }
 
 static void test_headless(Fixture *fixture, gconstpointer data) {
   start_desktop(fixture);
-  Capture *capture = capture_open(&EVENTS, fixture);
-  g_assert_true(support_run_until(has_node, fixture, 5000));
-  g_assert_cmpstr(fixture->calls->str, ==, "CreateSession GetCurrentState RecordVirtual Start ");
+  Capture *capture = capture_open(&FAKE_SESSION_EVENTS, &fixture->session);
+  fake_session_wait_for_node(&fixture->session);
+  g_assert_cmpstr(fixture->session.calls->str, ==, "CreateSession GetCurrentState RecordVirtual Start ");
   capture_close(capture);
 }
 
 static void test_refused(Fixture *fixture, gconstpointer data) {
   start_desktop(fixture);
-  Capture *capture = capture_open(&EVENTS, fixture);
-  g_assert_true(support_run_until(has_failed, fixture, 5000));
-  g_assert_cmpstr(fixture->why, ==, "GNOME's screen cast: not now");
+  Capture *capture = capture_open(&FAKE_SESSION_EVENTS, &fixture->session);
+  fake_session_wait_for_failure(&fixture->session);
+  g_assert_true(g_str_has_prefix(fixture->session.why, "GNOME's screen cast: not now; the desktop portal: "));
   capture_close(capture);
 }
 
 static void test_closed(Fixture *fixture, gconstpointer data) {
   start_desktop(fixture);
-  Capture *capture = capture_open(&EVENTS, fixture);
-  g_assert_true(support_run_until(has_failed, fixture, 5000));
-  g_assert_cmpuint(fixture->node, ==, 42);
-  g_assert_cmpstr(fixture->why, ==, "the desktop has ended the screen cast");
+  Capture *capture = capture_open(&FAKE_SESSION_EVENTS, &fixture->session);
+  fake_session_wait_for_failure(&fixture->session);
+  g_assert_cmpuint(fixture->session.node, ==, 42);
+  g_assert_cmpstr(fixture->session.why, ==, "the desktop has ended the screen cast");
   capture_close(capture);
 }
 
 /* A session without GNOME. */
 static void test_no_desktop(Fixture *fixture, gconstpointer data) {
-  Capture *capture = capture_open(&EVENTS, fixture);
-  g_assert_true(support_run_until(has_failed, fixture, 5000));
-  g_assert_nonnull(strstr(fixture->why, CAST));
+  Capture *capture = capture_open(&FAKE_SESSION_EVENTS, &fixture->session);
+  fake_session_wait_for_failure(&fixture->session);
+  g_assert_nonnull(strstr(fixture->session.why, CAST));
+  g_assert_nonnull(strstr(fixture->session.why, "the desktop portal: "));
+  g_assert_false(fixture->session.refused);
   capture_close(capture);
 }
 
@@ -212,13 +147,13 @@ static void test_no_desktop(Fixture *fixture, gconstpointer data) {
 static void test_closed_early(Fixture *fixture, gconstpointer data) {
   start_desktop(fixture);
   for (guint turns = 0; turns < 60; turns++) {
-    Capture *capture = capture_open(&EVENTS, fixture);
-    for (guint i = 0; i < turns && !fixture->node; i++) g_main_context_iteration(NULL, TRUE);
+    Capture *capture = capture_open(&FAKE_SESSION_EVENTS, &fixture->session);
+    for (guint i = 0; i < turns && !fixture->session.node; i++) g_main_context_iteration(NULL, TRUE);
     capture_close(capture);
-    fixture->node = 0;
+    fixture->session.node = 0;
     support_run_for(5);
-    g_assert_cmpuint(fixture->node, ==, 0);
-    g_assert_null(fixture->why);
+    g_assert_cmpuint(fixture->session.node, ==, 0);
+    g_assert_null(fixture->session.why);
   }
 }
 

@@ -18,7 +18,7 @@ static void make_up(StreamState *state) {
 
 /* Fails and is torn down at once; TRUE if there is a pause now. */
 static gboolean fail_at(StreamState *state, gint64 now) {
-  g_assert_cmpint(stream_state_failed(state, now), ==, STREAM_STOP);
+  g_assert_cmpint(stream_state_failed(state, FALSE, now), ==, STREAM_STOP);
   g_assert_cmpint(stream_state_ended(state, now), ==, STREAM_NOTHING);
   return state->phase == STREAM_WAITING;
 }
@@ -141,12 +141,22 @@ static void test_only_a_subscriber_revives(void) {
   g_assert_cmpint(stream_state_watch(&state, TRUE, 101 * S), ==, STREAM_START);
 }
 
+/* A person said no: asking again by a timer is no way to treat one. */
+static void test_final(void) {
+  StreamState state;
+  make_starting(&state);
+  g_assert_cmpint(stream_state_failed(&state, TRUE, 2 * S), ==, STREAM_STOP);
+  g_assert_cmpint(stream_state_ended(&state, 2 * S), ==, STREAM_NOTHING);
+  g_assert_cmpint(state.phase, ==, STREAM_GIVEN_UP);
+  g_assert_cmpint(stream_state_joined(&state, 3 * S), ==, STREAM_START);
+}
+
 /* While the last of its pipelines is still being torn down: not two at a time, and not forgotten either. */
 static void test_a_subscriber_while_it_ends(void) {
   StreamState state;
   make_starting(&state);
   state.failures = STREAM_TIMING.tries - 1;
-  g_assert_cmpint(stream_state_failed(&state, 2 * S), ==, STREAM_STOP);
+  g_assert_cmpint(stream_state_failed(&state, FALSE, 2 * S), ==, STREAM_STOP);
   g_assert_cmpint(stream_state_joined(&state, 2 * S), ==, STREAM_NOTHING);
   g_assert_cmpint(stream_state_ended(&state, 3 * S), ==, STREAM_START);
 }
@@ -223,7 +233,7 @@ static void test_pause_outlives_its_viewer(void) {
   g_assert_cmpint(tick(&state, 103 * S), ==, STREAM_NOTHING);
   g_assert_cmpint(stream_state_watch(&state, TRUE, 103 * S), ==, STREAM_NOTHING);
   g_assert_cmpint(tick(&state, due), ==, STREAM_START);
-  g_assert_cmpint(stream_state_failed(&state, 105 * S), ==, STREAM_STOP);
+  g_assert_cmpint(stream_state_failed(&state, FALSE, 105 * S), ==, STREAM_STOP);
   stream_state_watch(&state, FALSE, 105 * S);
   g_assert_cmpint(stream_state_ended(&state, 106 * S), ==, STREAM_NOTHING);
   g_assert_cmpint(tick(&state, 1000 * S), ==, STREAM_NOTHING); /* nobody watches: no retry */
@@ -234,8 +244,8 @@ static void test_pause_outlives_its_viewer(void) {
 static void test_late_news(void) {
   StreamState state;
   make_up(&state);
-  g_assert_cmpint(stream_state_failed(&state, 2 * S), ==, STREAM_STOP);
-  g_assert_cmpint(stream_state_failed(&state, 2 * S), ==, STREAM_NOTHING);
+  g_assert_cmpint(stream_state_failed(&state, FALSE, 2 * S), ==, STREAM_STOP);
+  g_assert_cmpint(stream_state_failed(&state, FALSE, 2 * S), ==, STREAM_NOTHING);
   g_assert_false(stream_state_heard(&state, TRUE, 2 * S));
   g_assert_cmpint(tick(&state, 1000 * S), ==, STREAM_NOTHING);
   g_assert_cmpuint(state.failures, ==, 1);
@@ -267,7 +277,7 @@ static void test_any_order(void) {
         if (exists) stream_state_heard(&state, g_rand_boolean(random), now);
         break;
       case 4:
-        if (exists) action = stream_state_failed(&state, now);
+        if (exists) action = stream_state_failed(&state, FALSE, now);
         break;
       case 5:
         if (!ending) break;
@@ -296,6 +306,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/stream-state/silence", test_silence_of_a_source_that_may_be_silent);
   g_test_add_func("/stream-state/back-off-and-give-up-F15", test_back_off_and_give_up);
   g_test_add_func("/stream-state/only-a-subscriber-revives-F15", test_only_a_subscriber_revives);
+  g_test_add_func("/stream-state/final", test_final);
   g_test_add_func("/stream-state/a-subscriber-while-it-ends", test_a_subscriber_while_it_ends);
   g_test_add_func("/stream-state/joining-hurries-nothing-else", test_joining_hurries_nothing_else);
   g_test_add_func("/stream-state/up-and-down-again-F15", test_up_and_down_again);
