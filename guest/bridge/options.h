@@ -14,8 +14,8 @@
 #define OPTIONS_MAX_LISTENERS 16u
 
 /*
- * Intervals of the state machine for tests: FRAMELIFT_BRIDGE_TEST=NAME=NUMBER,… with the names back-off, back-off-max,
- * first, decodable, silent, steady (all ms) and tries. Not for use.
+ * Intervals of the state machine for tests: FRAMELIFT_BRIDGE_TEST=NAME=NUMBER,… with the names back-off,
+ * back-off-max, first, decodable, silent, steady (all ms) and tries. Not for use.
  */
 #define OPTIONS_TEST_VARIABLE "FRAMELIFT_BRIDGE_TEST"
 
