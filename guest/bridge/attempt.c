@@ -73,8 +73,10 @@ static void on_failed(const char *why, gboolean encoder, gpointer data) {
     end_probe(attempt, why);
     return;
   }
-  /* it worked when it was tried: with this picture, or at this moment, it does not */
-  if (encoder && attempt->choice->accepted) encoder_choice_reject(attempt->choice, why);
+  /* it worked when it was tried: with this picture, or at this moment, it does not. One that was asked for by name
+   * stays */
+  gboolean others = g_str_equal(attempt->options->encoder, "auto");
+  if (encoder && others && attempt->choice->accepted) encoder_choice_reject(attempt->choice, why);
   fail(attempt, why);
 }
 

@@ -162,29 +162,28 @@ test('vsockenc as the encoder: the host makes the stream, by its own daemon', as
   assert.ok((await stats(`unix:${socket}`)).counters['requests.answered'] > 10);
 });
 
-/** Bits a second of those that come from now on, over three seconds. */
-async function rateFromNow(client) {
+/** Mean size of the next 30 access units, bytes. */
+async function sizeFromNow(client) {
   const from = client.units.length;
-  await sleep(3000);
-  const units = client.units.slice(from);
-  const bits = units.slice(1).reduce((sum, unit) => sum + unit.wire.length * 8, 0);
-  return (bits * 1000) / (units.at(-1).at - units[0].at);
+  await until('30 more come', () => client.units.length >= from + 30, 30000);
+  return client.units.slice(from, from + 30).reduce((sum, unit) => sum + unit.wire.length / 30, 0);
 }
 
 test('a viewer wishes for fewer bits, and the encoder makes fewer', async (t) => {
   if (missing) return t.skip(missing);
   const noise = 'videotestsrc is-live=true pattern=snow ! video/x-raw,width=320,height=240,framerate=15/1';
-  const { path } = await startBridge(t, ['--source', noise, ...ENCODER, '--bitrate', '12000']);
+  const { path } = await startBridge(t, ['--source', noise, ...ENCODER, '--bitrate', '6000']);
   const client = await view(t, path);
   await until('pictures come', () => client.units.length > 15, 30000);
-  const before = await rateFromNow(client);
+  const before = await sizeFromNow(client);
   const config = Buffer.alloc(28);
   config.writeUInt32LE(500000, 8);
   client.send(message(CONFIG_REQ, 0, config));
-  await sleep(2000);
-  const after = await rateFromNow(client);
-  t.diagnostic(`${Math.round(before / 1000)} → ${Math.round(after / 1000)} kbit/s`);
-  assert.ok(after < before / 2, `${before} → ${after}`);
+  await sizeFromNow(client); // its rate control takes its time
+  const after = await sizeFromNow(client);
+  t.diagnostic(`${Math.round(before)} → ${Math.round(after)} bytes`);
+  // noise of this size does not get smaller than two fifths, with the coarsest quantiser that there is
+  assert.ok(after < before * 0.7, `${before} → ${after}`);
 });
 
 test('whoever has no token, or a wrong one, sees nothing', async (t) => {
@@ -242,8 +241,8 @@ test('F15: random bytes are no stream: told, and given up', async (t) => {
 
 test('F15: an encoder that dies again and again: up, lost, up, never given up, each time from an IDR on', async (t) => {
   if (missing) return t.skip(missing);
-  const args = ['--source', `${SMALL} ! identity error-after=10`, ...ENCODER];
-  const { path, counters } = await startBridge(t, args, { hooks: `${QUICK},tries=3` });
+  const args = ['--source', `${SMALL} ! identity error-after=30`, ...ENCODER];
+  const { path, counters } = await startBridge(t, args, { hooks: QUICK });
   const client = await view(t, path);
   await until('it was up five times', async () => (await counters())['bridge.ups'] >= 5, 60000);
   const texts = client.messages.filter(saysLost(/./)).map((m) => m.text);
