@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "host/options.h"
 
+#include "common/net/listen-text.h"
 #include "framelift-config.h"
 
 #include <stdio.h>
@@ -75,32 +76,19 @@ static gboolean usage(GError **error, const char *format, ...) {
 }
 
 static gboolean check_listen(const char *text, ListenOption *option, GError **error) {
-  g_autofree char *address = g_strdup(text);
-  gboolean version_1 = g_str_has_suffix(address, ",v1");
-  if (version_1) address[strlen(address) - 3] = '\0';
-  if (!address_parse(address, &option->address, error)) return FALSE;
+  gboolean version_1;
+  if (!listen_text_parse(text, &option->address, &version_1, error)) return FALSE;
   if (option->address.kind == ADDRESS_VSOCK) {
     return usage(error, "--listen %s: vsock is not served by this version; use unix: or tcp:", text);
   }
   option->trust = option->address.kind == ADDRESS_UNIX ? PEER_TRUSTED : PEER_NEEDS_TOKEN;
-  if (!version_1 || option->address.kind == ADDRESS_UNIX) return TRUE;
-  if (!option->address.loopback) {
-    return usage(error, "--listen %s: ,v1 lets everybody in without a token, so it is for loopback addresses only",
-                 text);
-  }
-  option->trust = PEER_VERSION_1;
+  if (version_1) option->trust = PEER_VERSION_1;
   return TRUE;
 }
 
 static gboolean check_http(const char *text, Options *options, GError **error) {
-  g_autofree char *as_tcp = g_strconcat("tcp:", text, NULL);
-  g_autoptr(GError) why = NULL;
-  options->http = address_parse(as_tcp, &options->http_address, &why);
-  if (!options->http) {
-    return usage(error, "--http %s: write HOST:PORT with a numeric host or \"localhost\", such as 127.0.0.1:8080",
-                 text);
-  }
-  return TRUE;
+  options->http = listen_text_parse_http(text, &options->http_address, error);
+  return options->http;
 }
 
 static gboolean check_numbers(const Raw *raw, Options *options, GError **error) {

@@ -3,10 +3,10 @@
 
 #include "common/base/log.h"
 #include "common/net/listener.h"
+#include "common/net/token.h"
 #include "host/display/qemu-dbus/qmp-socket.h"
 #include "host/process/shared-stats.h"
 #include "host/process/supervisor.h"
-#include "host/token.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -274,6 +274,7 @@ HubSubscription *hub_subscribe(Hub *hub, guint scanout, Outbox *outbox, guint ve
   } else {
     update_demand(stream, FALSE);
     want_idr(stream, 0);
+    if (hub->source->joined) hub->source->joined(hub->source_data, scanout);
   }
   return subscription;
 }

@@ -35,6 +35,8 @@ typedef struct {
   void (*stop)(gpointer data, guint scanout);
   void (*request_idr)(gpointer data, guint scanout);
   void (*demand)(gpointer data, guint scanout, const HubDemand *demand);
+  /* One more subscriber came, beside those that are there: somebody has just asked for the picture. NULL is legal. */
+  void (*joined)(gpointer data, guint scanout);
 } HubSource;
 
 typedef struct Hub Hub;

@@ -18,13 +18,13 @@ export class Daemon {
   /**
    * Starts one and waits for the line with its address, unless there is no --http among its arguments.
    * @param {string[]} args
-   * @param {object} [options] for child_process.spawn: `env`, `cwd` …
+   * @param {object} [options] for child_process.spawn: `env`, `cwd` …; `program`: another one than frameliftd
    * @throws with all that it wrote to stderr, if it ends or says nothing
    */
-  static async start(args, options = {}) {
+  static async start(args, { program = 'host/frameliftd', ...options } = {}) {
     const daemon = new Daemon(
       // the kernel ends it when this process ends, however that is
-      spawn('setpriv', ['--pdeathsig', 'KILL', '--', built('host/frameliftd'), ...args], {
+      spawn('setpriv', ['--pdeathsig', 'KILL', '--', built(program), ...args], {
         stdio: ['ignore', 'pipe', 'pipe'],
         ...options,
       }),

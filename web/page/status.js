@@ -13,6 +13,8 @@
  */
 
 const TRY_AGAIN = { label: 'Try again', does: 'retry' };
+/** How framelift-bridge begins to say that nothing but a click brings the picture back. */
+const GAVE_UP = /^gave up after /;
 const OPEN_PRINTED = 'Open the address that frameliftd printed when it started: it ends in #token=…';
 
 /**
@@ -74,6 +76,15 @@ const denied = {
 /** The connection is there: what of the picture? */
 function open(facts) {
   const { displayText, scanout } = facts;
+  if (facts.displayLost && GAVE_UP.test(displayText)) {
+    return {
+      tone: 'error',
+      label: 'Gave up: no picture from the source',
+      title: 'The source of the picture has failed',
+      detail: displayText,
+      action: { label: 'Reconnect', does: 'retry' },
+    };
+  }
   if (facts.displayLost) {
     return {
       tone: 'warning',

@@ -206,6 +206,8 @@ test('every state has a label, and what needs somebody to act has a title', () =
   assert.equal(label({ picture: true, still: true }), 'Live · still');
   const lost = label({ displayLost: true, displayText: 'QEMU has exited' });
   assert.equal(lost, "The VM's display is gone: QEMU has exited");
+  const gaveUp = words({ ...open, displayLost: true, displayText: 'gave up after 10 tries: x' });
+  assert.deepEqual([gaveUp.label, gaveUp.action.does], ['Gave up: no picture from the source', 'retry']);
   assert.equal(label({ present: false }), 'No display 0');
   assert.equal(label({ present: false, displayStarting: true }), "Waiting for the VM's display…");
   assert.equal(label({ lit: false, picture: true }), 'The display is dark');

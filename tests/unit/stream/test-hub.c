@@ -66,8 +66,10 @@ static void test_start_and_stop(Fixture *fixture, gconstpointer data) {
   Viewer one, two, other;
   join(fixture, &one, 0, 2);
   g_assert_cmpuint(source->starts, ==, 1);
+  g_assert_cmpuint(source->joins, ==, 0); /* the first one is a start */
   join(fixture, &two, 0, 2);
   g_assert_cmpuint(source->starts, ==, 1);
+  g_assert_cmpuint(source->joins, ==, 1);
   g_assert_cmpuint(hub_subscriber_count(fixture->hub, 0), ==, 2);
   g_assert_cmpuint(hub_subscriber_count(fixture->hub, 3), ==, 0);
   leave(&one);

@@ -38,11 +38,19 @@ static void on_demand(gpointer data, guint scanout, const HubDemand *demand) {
   source->demand = *demand;
 }
 
+static void on_joined(gpointer data, guint scanout) {
+  FakeSource *source = data;
+  g_assert_true(source->running >> scanout & 1);
+  source->joins++;
+  source->scanout = scanout;
+}
+
 const HubSource FAKE_SOURCE = {
     .start = on_start,
     .stop = on_stop,
     .request_idr = on_request_idr,
     .demand = on_demand,
+    .joined = on_joined,
 };
 
 void fake_source_add_scanout(Hub *hub, guint id) {

@@ -10,6 +10,7 @@ typedef struct {
   guint stops;
   guint idr_requests;
   guint demands;
+  guint joins;
   guint scanout;    /* of the last call */
   guint32 running;  /* scanouts, a bit each */
   HubDemand demand; /* the last, start's or later */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/token.h"
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/net/token.h"
 
 #include "tests/unit/support/support.h"
 
