@@ -16,6 +16,10 @@ int socket_open(const Address *address, GError **error) {
   }
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+#ifndef MSG_NOSIGNAL
+  int one = 1; /* where it is the socket's, not the call's: see socket_send() */
+  setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
   return fd;
 }
 
@@ -29,6 +33,14 @@ void socket_tune_stream(int fd, AddressKind kind) {
   } else if (kind == ADDRESS_UNIX) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
   }
+}
+
+gssize socket_send(int fd, const void *bytes, gsize size) {
+#ifdef MSG_NOSIGNAL
+  return send(fd, bytes, size, MSG_NOSIGNAL);
+#else
+  return send(fd, bytes, size, 0);
+#endif
 }
 
 void socket_close(int *fd) {

@@ -20,5 +20,8 @@ int socket_open(const Address *address, GError **error);
 /* Options of a connection that carries pictures; failures are harmless. */
 void socket_tune_stream(int fd, AddressKind kind);
 
+/* write() to a socket of socket_open(), but without SIGPIPE: how many bytes the kernel took, or -1 and errno. */
+gssize socket_send(int fd, const void *bytes, gsize size);
+
 /* Closes and sets to -1; -1 is legal. */
 void socket_close(int *fd);
