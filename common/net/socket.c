@@ -7,6 +7,15 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+static void make_ours(int fd) {
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+#ifndef MSG_NOSIGNAL
+  int one = 1; /* where it is the socket's, not the call's: see socket_send() */
+  setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+}
+
 int socket_open(const Address *address, GError **error) {
   int fd = socket(address->socket.any.sa_family, SOCK_STREAM, 0);
   if (fd < 0) {
@@ -14,12 +23,14 @@ int socket_open(const Address *address, GError **error) {
     g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(saved), "cannot make a socket: %s", g_strerror(saved));
     return -1;
   }
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-#ifndef MSG_NOSIGNAL
-  int one = 1; /* where it is the socket's, not the call's: see socket_send() */
-  setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
-#endif
+  make_ours(fd);
+  return fd;
+}
+
+int socket_accept(int listening) {
+  int fd = accept(listening, NULL, NULL);
+  if (fd < 0) return -1;
+  make_ours(fd);
   return fd;
 }
 
