@@ -47,4 +47,4 @@ install: all
 	@ninja -C $(BUILD) install
 
 clean:
-	rm -rf $(BUILD) build-asan build-fuzz
+	rm -rf $(BUILD) build-aarch64 build-asan build-fuzz

@@ -52,7 +52,7 @@ gboolean client_send(Client *client, guint8 type, guint16 session_id, const void
   gint64 deadline = g_get_monotonic_time() + (gint64)CLIENT_TIMEOUT_MS * 1000;
   while (sent < length) {
     if (!wait_for(client, POLLOUT, deadline, error)) return FALSE;
-    ssize_t count = send(client->fd, bytes + sent, length - sent, MSG_NOSIGNAL);
+    ssize_t count = socket_send(client->fd, bytes + sent, length - sent);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     /* who hangs up has said why before, as a host does to a wrong token: the next receive has it, or the end */
     if (count < 0 && (errno == EPIPE || errno == ECONNRESET)) return TRUE;

@@ -45,7 +45,7 @@ function count(record, variant) {
 
 for (const folder of folders) {
   if (!existsSync(folder)) continue;
-  const variant = folder.includes('asan') ? 'sanitized' : 'plain';
+  const variant = folder.includes('asan') ? 'sanitized' : folder.includes('aarch64') ? 'aarch64' : 'plain';
   for (const file of readdirSync(folder).filter((name) => /^testlog-.*\.json$/.test(name))) {
     for (const line of readFileSync(join(folder, file), 'utf8').split('\n').filter(Boolean)) {
       count(JSON.parse(line), variant);

@@ -2,7 +2,6 @@
 #include "common/base/thread.h"
 
 #include <gio/gio.h>
-#include <time.h>
 
 void mutex_init(Mutex *mutex) {
   pthread_mutex_init(mutex, NULL);
@@ -10,16 +9,6 @@ void mutex_init(Mutex *mutex) {
 
 void mutex_finish(Mutex *mutex) {
   pthread_mutex_destroy(mutex);
-}
-
-void cond_init(Cond *cond) {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-#ifndef __APPLE__ /* no such attribute there; its waits are relative below */
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-#endif
-  pthread_cond_init(cond, &attributes);
-  pthread_condattr_destroy(&attributes);
 }
 
 void cond_finish(Cond *cond) {
@@ -34,17 +23,6 @@ void cond_wait(Cond *cond, Mutex *mutex) {
   pthread_cond_wait(cond, mutex);
 }
 
-gboolean cond_wait_until(Cond *cond, Mutex *mutex, gint64 deadline_us) {
-#ifdef __APPLE__
-  gint64 left = MAX(deadline_us - g_get_monotonic_time(), 0);
-  struct timespec relative = {.tv_sec = left / G_USEC_PER_SEC, .tv_nsec = (left % G_USEC_PER_SEC) * 1000};
-  return pthread_cond_timedwait_relative_np(cond, mutex, &relative) == 0;
-#else
-  struct timespec at = {.tv_sec = deadline_us / G_USEC_PER_SEC, .tv_nsec = (deadline_us % G_USEC_PER_SEC) * 1000};
-  return pthread_cond_timedwait(cond, mutex, &at) == 0;
-#endif
-}
-
 typedef struct {
   char name[16];
   void (*run)(void *data);
@@ -53,9 +31,7 @@ typedef struct {
 
 static void *thread_main(void *data) {
   g_autofree Start *start = data;
-#ifndef __APPLE__
-  pthread_setname_np(pthread_self(), start->name);
-#endif
+  thread_set_name(start->name);
   start->run(start->data);
   return NULL;
 }

@@ -8,6 +8,8 @@
  * The locks of state that threads share. Thin names over pthread instead of
  * GLib's own, because ThreadSanitizer sees pthread and cannot see into
  * GMutex's futexes: with these it reports our races and nobody else's.
+ * Waits with a deadline and threads' names are not POSIX everywhere: they are
+ * in thread-posix.c or thread-darwin.c.
  */
 
 typedef pthread_mutex_t Mutex;
@@ -33,6 +35,9 @@ void cond_signal(Cond *cond);
 void cond_wait(Cond *cond, Mutex *mutex);
 /* Returns FALSE when deadline_us (monotonic, microseconds) has passed. */
 gboolean cond_wait_until(Cond *cond, Mutex *mutex, gint64 deadline_us);
+
+/* Names the calling thread; longer than 15 characters is no name. */
+void thread_set_name(const char *name);
 
 /* Starts a thread that nobody joins; what it needs it owns. The name shows in `top -H`, 15 characters at most. Returns
  * FALSE and sets error where the system refuses another thread. */

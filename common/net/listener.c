@@ -5,7 +5,6 @@
 #include "common/net/socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
@@ -137,13 +136,11 @@ static void rest(Listener *listener, int code) {
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data) {
   Listener *listener = data;
-  int client = accept(fd, NULL, NULL);
+  int client = socket_accept(fd);
   if (client < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) rest(listener, errno);
     return G_SOURCE_CONTINUE; /* harmless if rest() has taken the source away */
   }
-  fcntl(client, F_SETFD, FD_CLOEXEC);
-  fcntl(client, F_SETFL, fcntl(client, F_GETFL) | O_NONBLOCK);
   socket_tune_stream(client, listener->address.kind);
   listener->accepted(client, &listener->address, listener->data);
   return G_SOURCE_CONTINUE;

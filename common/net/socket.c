@@ -18,6 +18,15 @@ static const char *hint(AddressKind kind, int code) {
   return "";
 }
 
+static void make_ours(int fd) {
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+#ifndef MSG_NOSIGNAL
+  int one = 1; /* where it is the socket's, not the call's: see socket_send() */
+  setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+}
+
 int socket_open(const Address *address, GError **error) {
   int fd = socket(address->socket.any.sa_family, SOCK_STREAM, 0);
   if (fd < 0) {
@@ -26,8 +35,14 @@ int socket_open(const Address *address, GError **error) {
                 hint(address->kind, saved));
     return -1;
   }
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  make_ours(fd);
+  return fd;
+}
+
+int socket_accept(int listening) {
+  int fd = accept(listening, NULL, NULL);
+  if (fd < 0) return -1;
+  make_ours(fd);
   return fd;
 }
 
@@ -41,6 +56,14 @@ void socket_tune_stream(int fd, AddressKind kind) {
   } else if (kind == ADDRESS_UNIX) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
   }
+}
+
+gssize socket_send(int fd, const void *bytes, gsize size) {
+#ifdef MSG_NOSIGNAL
+  return send(fd, bytes, size, MSG_NOSIGNAL);
+#else
+  return send(fd, bytes, size, 0);
+#endif
 }
 
 void socket_close(int *fd) {

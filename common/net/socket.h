@@ -17,8 +17,14 @@
 /* -1 and error on failure. */
 int socket_open(const Address *address, GError **error);
 
+/* accept(); -1 and errno. */
+int socket_accept(int listening);
+
 /* Options of a connection that carries pictures; failures are harmless. */
 void socket_tune_stream(int fd, AddressKind kind);
+
+/* write() to a socket of one of these, but without SIGPIPE: how many bytes the kernel took, or -1 and errno. */
+gssize socket_send(int fd, const void *bytes, gsize size);
 
 /* Closes and sets to -1; -1 is legal. */
 void socket_close(int *fd);

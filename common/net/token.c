@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/random.h> /* macOS has getentropy() here, Linux in either */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +26,7 @@ static char *refuse(GError **error, const char *path, const char *why) {
 
 static char *make(const char *path, GError **error) {
   guint8 random[TOKEN_BYTES];
-  if (getrandom(random, sizeof random, 0) != sizeof random) return fail(error, path, "no random numbers", errno);
+  if (getentropy(random, sizeof random) != 0) return fail(error, path, "no random numbers", errno);
   g_autoptr(GString) token = g_string_new(NULL);
   for (guint i = 0; i < sizeof random; i++) g_string_append_printf(token, "%02x", random[i]);
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -52,7 +52,7 @@ static void send_some(Channel *channel) {
   while ((message = g_queue_peek_head(&channel->outgoing)) != NULL) {
     gsize size;
     const guint8 *bytes = g_bytes_get_data(message, &size);
-    ssize_t count = send(channel->fd, bytes + channel->first_sent, size - channel->first_sent, MSG_NOSIGNAL);
+    ssize_t count = socket_send(channel->fd, bytes + channel->first_sent, size - channel->first_sent);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (count < 0) {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "host/capture/shadow.h"
 
+#include "common/base/sealed-memory.h"
 #include "common/media/pixel-format.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gio/gio.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHADOW_ROW_ALIGN 64u
@@ -60,18 +59,9 @@ static Layout lay_out(guint width, guint height) {
   return layout;
 }
 
-static gboolean fail(GError **error, const char *what, int code) {
-  g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(code), "%s: %s", what, g_strerror(code));
-  return FALSE;
-}
-
-/* Takes the descriptor over where it succeeds. */
-static Shadow *map(int fd, guint width, guint height, const Layout *layout, int protection, GError **error) {
-  guint8 *memory = mmap(NULL, layout->size, protection, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) {
-    fail(error, "cannot map a shadow", errno);
-    return NULL;
-  }
+/* Takes the descriptor over. */
+static Shadow *wrap(int fd, void *memory, guint width, guint height, const Layout *layout) {
+  guint8 *bytes = memory;
   Shadow *shadow = g_new0(Shadow, 1);
   *shadow = (Shadow){
       .refs = 1,
@@ -82,57 +72,38 @@ static Shadow *map(int fd, guint width, guint height, const Layout *layout, int 
       .columns = layout->columns,
       .size = layout->size,
       .header = (ShadowHeader *)memory,
-      .tiles = (_Atomic guint64 *)(memory + layout->tiles_at),
-      .pixels = memory + layout->pixels_at,
+      .tiles = (_Atomic guint64 *)(void *)(bytes + layout->tiles_at),
+      .pixels = bytes + layout->pixels_at,
   };
   return shadow;
 }
 
-static Shadow *make(int fd, guint width, guint height, const Layout *layout, GError **error) {
-  if (ftruncate(fd, (off_t)layout->size) != 0) {
-    g_autofree char *what = g_strdup_printf("no shared memory of %" G_GSIZE_FORMAT " bytes", layout->size);
-    fail(error, what, errno);
-    return NULL;
-  }
-  Shadow *shadow = map(fd, width, height, layout, PROT_READ | PROT_WRITE, error);
-  if (!shadow) return NULL;
-  /* after this nobody gets another mapping that can be written, and no holder can make another's read fault */
-  if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0) return shadow;
-  fail(error, "cannot seal a shadow (Linux 5.1 can)", errno);
-  shadow->fd = -1;
-  shadow_unref(shadow);
-  return NULL;
-}
-
 Shadow *shadow_create(guint width, guint height, GError **error) {
   Layout layout = lay_out(width, height);
-  int fd = memfd_create("framelift-shadow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0) {
-    fail(error, "no shared memory", errno);
-    return NULL;
-  }
-  Shadow *shadow = make(fd, width, height, &layout, error);
-  if (!shadow) {
-    close(fd);
-    return NULL;
-  }
+  void *memory = NULL;
+  int fd = sealed_memory_create("framelift-shadow", layout.size, &memory, error);
+  if (fd < 0) return NULL;
+  Shadow *shadow = wrap(fd, memory, width, height, &layout);
   atomic_store(&shadow->header->format, PIXEL_FORMAT_XRGB8888);
   return shadow;
 }
 
 Shadow *shadow_open(int fd, guint width, guint height, GError **error) {
   Layout layout = lay_out(width, height);
-  struct stat info;
-  int seals = fcntl(fd, F_GET_SEALS);
-  gboolean fits = seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &info) == 0 && info.st_size >= (off_t)layout.size;
   Shadow *shadow = NULL;
-  if (!fits) {
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "what was handed over is no shadow of %ux%u", width, height);
+  if (!sealed_memory_fits(fd, layout.size)) {
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "what was handed over is no shadow of %ux%u", width,
+                height);
   } else {
-    shadow = map(fd, width, height, &layout, PROT_READ, error);
+    void *memory = mmap(NULL, layout.size, PROT_READ, MAP_SHARED, fd, 0);
+    int code = errno;
+    if (memory != MAP_FAILED) {
+      shadow = wrap(-1, memory, width, height, &layout);
+    } else {
+      g_set_error(error, G_IO_ERROR, (gint)g_io_error_from_errno(code), "cannot map a shadow: %s", g_strerror(code));
+    }
   }
   close(fd);
-  if (shadow) shadow->fd = -1;
   return shadow;
 }
 

@@ -5,7 +5,7 @@
 
 /*
  * The shadow: a scanout's picture in packed pixels with a generation per tile,
- * in a sealed memfd, so that it can be read by a process that the writer does
+ * in sealed memory (common/base/sealed-memory.h), so that it can be read by a process that the writer does
  * not trust and does not wait for.
  *
  * One writer (capture), any number of readers (encode threads). The writer
@@ -13,7 +13,7 @@
  * writer was at it meanwhile: a sequence lock. Memory of one size for life: a
  * scanout that changes its size gets a new shadow.
  *
- *   memfd: [ShadowHeader][tile generations, u64 each][pixels, rows of `stride` bytes]
+ *   memory: [ShadowHeader][tile generations, u64 each][pixels, rows of `stride` bytes]
  */
 
 typedef struct Shadow Shadow;

@@ -2,14 +2,11 @@
 #include "host/encode/worker.h"
 
 #include "common/base/log.h"
+#include "common/base/memory-trim.h"
 #include "common/base/stats.h"
 #include "common/base/thread.h"
 #include "host/encode/picture-encoder.h"
 #include "host/encode/schedule.h"
-
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 /* A broken encoder is opened anew at once, then after this long. */
 #define WORKER_RETRY_US G_USEC_PER_SEC
@@ -197,9 +194,7 @@ static void run(void *data) {
   picture_encoder_finish(&worker->encoder);
   picture_source_finish(&worker->source);
   worker_unref(worker);
-#ifdef __GLIBC__
-  malloc_trim(0); /* an encoder is 20 MB in small pieces, and nobody may come for hours */
-#endif
+  memory_trim(); /* an encoder is 20 MB in small pieces, and nobody may come for hours */
 }
 
 Worker *worker_start(guint scanout, const WorkerSettings *settings, const WorkerDemand *demand, const WorkerHost *host,

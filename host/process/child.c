@@ -2,6 +2,7 @@
 #include "host/process/child.h"
 
 #include "common/base/log.h"
+#include "common/base/thread.h"
 #include "host/process/shared-stats.h"
 
 #include <fcntl.h>
@@ -101,7 +102,7 @@ int child_run(const char *role, const ChildEvents *events, gpointer data) {
     return EXIT_FAILURE;
   }
   g_autofree char *name = g_strdup_printf("frameliftd-%.4s", role); /* 15 bytes at the most */
-  pthread_setname_np(pthread_self(), name);
+  thread_set_name(name);
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever it does at that moment; before this, the socket's end tells it */
   fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
   signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C goes to all three: the parent ends the others */

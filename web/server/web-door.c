@@ -3,10 +3,10 @@
 
 #include "common/base/log.h"
 #include "common/base/stats.h"
+#include "common/net/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /*
@@ -29,7 +29,7 @@ static void rest(struct lws *wsi, int code) {
 }
 
 static void accept_one(struct lws *wsi, WebServer *server) {
-  int client = accept4(listener_fd(server->listener), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  int client = socket_accept(listener_fd(server->listener));
   if (client < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) rest(wsi, errno);
     return;

@@ -2,6 +2,7 @@
 #include "web/server/web-server.h"
 
 #include "common/base/log.h"
+#include "common/base/thread.h"
 #include "web/server/web-private.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ void web_server_wake(WebServer *server) {
 static void *run(void *data) {
   WebServer *server = data;
 #ifdef __linux__
-  pthread_setname_np(pthread_self(), "web");
+  thread_set_name("web");
 #endif
   while (!__atomic_load_n(&server->stopping, __ATOMIC_ACQUIRE)) {
     if (lws_service(server->lws, 0) < 0) break;

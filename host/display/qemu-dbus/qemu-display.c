@@ -2,6 +2,7 @@
 #include "host/display/qemu-dbus/qemu-display.h"
 
 #include "common/base/stats.h"
+#include "common/base/thread.h"
 #include "host/display/qemu-dbus/qemu-attachment.h"
 #include "host/display/qemu-dbus/qmp.h"
 
@@ -237,7 +238,7 @@ static void handle_loss(QemuDisplay *display) {
 static void *run(void *data) {
   QemuDisplay *display = data;
 #ifndef __APPLE__
-  pthread_setname_np(pthread_self(), "display-qemu");
+  thread_set_name("display-qemu");
 #endif
   g_main_context_push_thread_default(display->context);
   display->retry_ms = RETRY_FIRST_MS;

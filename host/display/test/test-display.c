@@ -2,6 +2,7 @@
 #include "host/display/test/test-display.h"
 
 #include "common/base/stats.h"
+#include "common/base/thread.h"
 #include "host/display/test/test-scene.h"
 #include "host/display/test/ticker.h"
 
@@ -90,7 +91,7 @@ static gboolean make_scenes(TestDisplay *test) {
 static void *thread_main(void *data) {
   TestDisplay *test = data;
 #ifndef __APPLE__
-  pthread_setname_np(pthread_self(), "test-display");
+  thread_set_name("test-display");
 #endif
   g_main_context_push_thread_default(test->context);
   test->base.sink->state(test->base.sink_data, DISPLAY_STARTING, "painting the test scene");

@@ -246,7 +246,7 @@ static void end(VugpuDisplay *display) {
 
 static void *run(void *data) {
   VugpuDisplay *display = data;
-  pthread_setname_np(pthread_self(), "display-vugpu");
+  thread_set_name("display-vugpu");
   g_main_context_push_thread_default(display->context);
   begin(display);
   while (!atomic_load(&display->stopping)) {

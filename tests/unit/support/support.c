@@ -86,10 +86,28 @@ AccessUnit *support_unit(gboolean key, guint8 tag, gsize size) {
   return unit;
 }
 
+gboolean support_is_emulated(void) {
+  const char *wrapper = g_getenv("MESON_EXE_WRAPPER");
+  return wrapper && wrapper[0] != '\0';
+}
+
+gboolean support_cannot_start_programs(void) {
+  if (!support_is_emulated()) return FALSE;
+  g_test_skip("an emulated program cannot start others of its kind");
+  return TRUE;
+}
+
+gboolean support_is_too_slow(void) {
+  if (!support_is_emulated()) return FALSE;
+  g_test_skip("takes minutes under an emulator");
+  return TRUE;
+}
+
 gsize support_resident(void) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return 0;
 #endif
+  if (support_is_emulated()) return 0;
   g_autofree char *text = NULL;
   g_assert_true(g_file_get_contents("/proc/self/statm", &text, NULL, NULL));
   return (gsize)g_ascii_strtoull(strchr(text, ' '), NULL, 10) * (gsize)sysconf(_SC_PAGESIZE);

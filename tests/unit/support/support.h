@@ -23,8 +23,16 @@ void support_run_for(guint ms);
  * slice's. */
 AccessUnit *support_unit(gboolean key, guint8 tag, gsize size);
 
+/* Whether an emulator of user programs (qemu-aarch64) runs this one: its memory is the emulator's as well, and it
+ * cannot start programs of its own kind. Meson says so to a test that it runs by a cross file's exe_wrapper. */
+gboolean support_is_emulated(void);
+/* The same, and the test is skipped for that reason: for tests that start a program of this build. */
+gboolean support_cannot_start_programs(void);
+/* Likewise, for tests that would take minutes there. */
+gboolean support_is_too_slow(void);
+
 /* The memory that this process has in RAM now, bytes. Always 0 under a sanitizer, which keeps what was freed for a
- * while. */
+ * while, and under an emulator, which keeps what it translated. */
 gsize support_resident(void);
 
 /* An end of a stream that a peer in the field would hold: blocking, with a time limit that aborts the test. */
