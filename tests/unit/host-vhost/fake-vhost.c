@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/unit/host-display/fake-vhost.h"
+#include "tests/unit/host-vhost/fake-vhost.h"
 
 #include <errno.h>
 #include <poll.h>
