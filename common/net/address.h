@@ -13,6 +13,9 @@
  * daemon should not listen on whatever a name server says.
  */
 
+/* Every CID of this machine (VMADDR_CID_ANY): to listen on. */
+#define ADDRESS_ANY_CID G_MAXUINT32
+
 typedef enum {
   ADDRESS_UNIX,
   ADDRESS_TCP,
@@ -27,6 +30,7 @@ typedef struct {
   } socket;
   socklen_t size;
   char path[108];    /* unix: the file; else empty */
+  guint32 peer_cid;  /* vsock, listening: the only one that is let in; 0: nobody */
   gboolean loopback; /* tcp: only this machine can reach it */
 } Address;
 

@@ -7,6 +7,10 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/vm_sockets.h>
+#endif
+
 int socket_open(const Address *address, GError **error) {
   int fd = socket(address->socket.any.sa_family, SOCK_STREAM, 0);
   if (fd < 0) {
@@ -29,6 +33,18 @@ void socket_tune_stream(int fd, AddressKind kind) {
   } else if (kind == ADDRESS_UNIX) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
   }
+}
+
+gboolean socket_peer_cid(int fd, guint32 *cid) {
+#ifdef __linux__
+  struct sockaddr_vm name = {0};
+  socklen_t size = sizeof name;
+  if (getpeername(fd, (struct sockaddr *)&name, &size) != 0 || name.svm_family != AF_VSOCK) return FALSE;
+  *cid = name.svm_cid;
+  return TRUE;
+#else
+  return FALSE;
+#endif
 }
 
 void socket_close(int *fd) {

@@ -20,5 +20,8 @@ int socket_open(const Address *address, GError **error);
 /* Options of a connection that carries pictures; failures are harmless. */
 void socket_tune_stream(int fd, AddressKind kind);
 
+/* The CID of a vsock socket's other end; FALSE: it is no vsock socket, or not connected. */
+gboolean socket_peer_cid(int fd, guint32 *cid);
+
 /* Closes and sets to -1; -1 is legal. */
 void socket_close(int *fd);
