@@ -37,5 +37,6 @@ typedef struct {
 /* Accepts a plain path (with a slash in it) as unix: too. */
 gboolean address_parse(const char *text, Address *address, GError **error);
 
-/* As one writes it; the port that the kernel chose included if `fd` is a bound socket, -1 otherwise. */
+/* As one writes it, with whoever is let in where that is one CID; the port that the kernel chose included if `fd` is a
+ * bound socket, -1 otherwise. */
 char *address_to_string(const Address *address, int fd);

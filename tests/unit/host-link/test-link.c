@@ -433,9 +433,13 @@ static void test_vsock_lies(Fixture *f, gconstpointer data) {
   g_assert_cmpint(bind(listening, (const struct sockaddr *)&any, sizeof any.sun_family), ==, 0);
   g_assert_cmpint(listen(listening, 1), ==, 0);
   g_assert_cmpint(pipe(pipes), ==, 0);
-  const int fds[] = {memfd_create("no-socket", MFD_CLOEXEC), socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
-                     socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
-                     listening, pipes[0], pipes[1]};
+  const int fds[] = {memfd_create("no-socket", MFD_CLOEXEC),
+                     socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+                     socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0),
+                     socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                     listening,
+                     pipes[0],
+                     pipes[1]};
   join(f);
   for (guint i = 0; i < G_N_ELEMENTS(fds); i++) g_assert_true(link_server_vsock(f->server, 1, fds[i]));
   turn();
