@@ -6,6 +6,7 @@
 #include "host/link/link-server.h"
 #include "host/parent-opener.h"
 #include "host/process/child.h"
+#include "host/vsock/vsock-service.h"
 
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ typedef struct {
   gboolean is_given; /* the options had a descriptor, not a path */
   Capture *capture;
   LinkServer *link;
+  VsockService *vsock; /* NULL: there is no vsock device */
 } DisplayProcess;
 
 /* What the display says, on its thread. */
@@ -60,18 +62,32 @@ static void on_captured(guint scanout, gpointer data) {
   shadow_unref(shadow);
 }
 
+/* What the guest's vsock does, on that device's thread. */
+static gboolean on_vsock(gpointer data, guint32 port, int fd) {
+  DisplayProcess *process = data;
+  return link_server_vsock(process->link, port, fd);
+}
+
 /* What the parent says, on the main thread. */
+
+static gboolean start_vsock(DisplayProcess *process, int fd, GError **error) {
+  if (fd >= 0) process->vsock = vsock_service_start(&process->options->vsock, fd, on_vsock, process, error);
+  if (fd < 0) g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "the parent has handed over no socket for vsock");
+  return process->vsock != NULL;
+}
 
 static gboolean on_setup(gpointer data, const ControlMessage *message, Packet *packet, GError **error) {
   DisplayProcess *process = data;
   DisplayChoice choice = process->options->display;
   process->is_given = choice.vugpu.fd >= 0;
-  if (choice.kind == DISPLAY_CHOICE_VUGPU) choice.vugpu.fd = packet_take_fd(packet, 0);
+  guint n_taken = 0;
+  if (choice.kind == DISPLAY_CHOICE_VUGPU) choice.vugpu.fd = packet_take_fd(packet, n_taken++);
   process->display = display_choice_create(&choice);
   process->capture = capture_create(on_captured, process);
   process->link = link_server_create(process->display, NULL);
   process->started = display_start(process->display, &SINK, process, error);
-  return process->started;
+  if (!process->started || !process->options->vsock.path) return process->started;
+  return start_vsock(process, packet_take_fd(packet, n_taken), error);
 }
 
 static void on_message(gpointer data, const ControlMessage *message, Packet *packet) {
@@ -89,6 +105,7 @@ int display_process_run(const Options *options) {
   parent_opener_install();
   int status = child_run("display", &EVENTS, &process);
   if (process.started) display_stop(process.display);
+  vsock_service_stop(process.vsock);
   link_server_destroy(process.link);
   display_destroy(process.display);
   capture_destroy(process.capture);

@@ -6,6 +6,7 @@
 #include "common/base/thread.h"
 
 #include <string.h>
+#include <unistd.h>
 
 G_STATIC_ASSERT(DISPLAY_MAX_SCANOUTS == HXFR_MAX_SCANOUTS);
 
@@ -17,9 +18,11 @@ struct Displays {
   LinkClient *link;
   void (*known)(gpointer data); /* NULL once it was called */
   gpointer known_data;
-  int stopped;       /* atomic: notes on their way find nobody */
-  guint32 scanouts;  /* a bit for each that was told over this link */
-  guint n_outputs;   /* of the device; 0: not known */
+  void (*vsock)(gpointer data, guint32 port, int fd); /* NULL: nobody */
+  gpointer vsock_data;
+  int stopped;      /* atomic: notes on their way find nobody */
+  guint32 scanouts; /* a bit for each that was told over this link */
+  guint n_outputs;  /* of the device; 0: not known */
   gconstpointer owners[HXFR_MAX_SCANOUTS]; /* of outputs that were connected for somebody */
   Worker *workers[HXFR_MAX_SCANOUTS];
 
@@ -109,6 +112,15 @@ static void on_state(gpointer data, DisplayState state, const char *text) {
   if (known) known(displays->known_data);
 }
 
+static void on_vsock(gpointer data, guint32 port, int fd) {
+  Displays *displays = data;
+  if (displays->vsock) {
+    displays->vsock(displays->vsock_data, port, fd);
+  } else {
+    close(fd);
+  }
+}
+
 /* Its scanouts are nobody's until the next one tells: what they showed is not what the VM shows now. */
 static void on_link_closed(gpointer data) {
   Displays *displays = data;
@@ -129,6 +141,7 @@ static const LinkClientEvents LINK_EVENTS = {
     .shadow = on_shadow,
     .changed = on_changed,
     .state = on_state,
+    .vsock = on_vsock,
     .closed = on_link_closed,
 };
 
@@ -230,6 +243,11 @@ void displays_start(Displays *displays, Hub *hub, void (*known)(gpointer data), 
   displays->hub = hub;
   displays->known = known;
   displays->known_data = data;
+}
+
+void displays_set_vsock(Displays *displays, void (*vsock)(gpointer data, guint32 port, int fd), gpointer data) {
+  displays->vsock = vsock;
+  displays->vsock_data = data;
 }
 
 void displays_connect(Displays *displays, int socket) {

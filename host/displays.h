@@ -14,12 +14,15 @@
 
 typedef struct Displays Displays;
 
-/* Its HubSource is what the hub is made with; displays_start() once there is a hub. `choice` is borrowed for its life. */
+/* Its HubSource is what the hub is made with; displays_start() once there is a hub. `choice` is borrowed for its life.
+ */
 Displays *displays_create(const DisplayChoice *choice, const WorkerSettings *settings, GMainContext *context);
 const HubSource *displays_hub_source(void); /* its data is the Displays */
 
 /* `known` is called once, when the display has first told which scanouts there are. */
 void displays_start(Displays *displays, Hub *hub, void (*known)(gpointer data), gpointer data);
+/* Who serves a program of the guest that has connected over our vsock device: `fd` is a stream socket, the callee's. */
+void displays_set_vsock(Displays *displays, void (*vsock)(gpointer data, guint32 port, int fd), gpointer data);
 /* Another display process, or the first; takes the socket over. */
 void displays_connect(Displays *displays, int socket);
 /* The encoders' callbacks have ended. */

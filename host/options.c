@@ -25,8 +25,13 @@ static const char DESCRIPTION[] =
     "  tcp:HOST:PORT          a peer must send the token\n"
     "  tcp:127.0.0.1:PORT,v1  open to every program and every guest on this machine, for version 1 peers, which\n"
     "                         cannot send one\n"
+    "  vsock:PORT             the VM whose CID is --guest-cid, where this kernel has vhost-vsock\n"
     "\n"
-    "As a vhost-user back-end (QEMU's docs/interop/vhost-user): --socket-path and --fd stand for --display vugpu:, and\n"
+    "Without vhost-vsock: --vsock-device SOCKET,cid=N[,port=5000], and for QEMU -chardev socket,id=vs,path=SOCKET\n"
+    "-device vhost-user-vsock-pci,chardev=vs with shared memory; the guest connects to CID 2.\n"
+    "\n"
+    "As a vhost-user back-end (QEMU's docs/interop/vhost-user): --socket-path and --fd stand for --display vugpu:, "
+    "and\n"
     "without --listen and --http it serves unix:RUNTIME-DIRECTORY/framelift/NAME.sock.\n"
     "\n"
     "Exit status: 0 normal, 1 failure, 2 wrong usage.";
@@ -39,6 +44,8 @@ typedef struct {
   char *socket_path;
   gint fd;
   gboolean print_capabilities;
+  char *vsock_device;
+  char *guest_cid;
   char **listen;
   char *http;
   char **http_names;
@@ -54,6 +61,8 @@ typedef struct {
 static void raw_clear(Raw *raw) {
   g_free(raw->display);
   g_free(raw->socket_path);
+  g_free(raw->vsock_device);
+  g_free(raw->guest_cid);
   g_strfreev(raw->listen);
   g_free(raw->http);
   g_strfreev(raw->http_names);
@@ -75,12 +84,29 @@ static gboolean usage(GError **error, const char *format, ...) {
   return FALSE;
 }
 
-static gboolean check_listen(const char *text, ListenOption *option, GError **error) {
+/* "vsock:PORT", on which the one guest is let in that `guest_cid` names. */
+static gboolean check_vsock(const char *text, const char *guest_cid, ListenOption *option, GError **error) {
+  g_autofree char *address = g_strdup_printf("vsock:%u:%s", ADDRESS_ANY_CID, text + strlen("vsock:"));
+  guint32 cid;
+  if (strchr(text + strlen("vsock:"), ':')) {
+    return usage(error, "--listen %s: write vsock:PORT; whose CID is served is said by --guest-cid", text);
+  }
+  if (!guest_cid) {
+    return usage(error, "--listen %s: add --guest-cid N, the CID of this VM (QEMU's guest-cid=): nobody else is let in",
+                 text);
+  }
+  if (!vsock_settings_cid(guest_cid, &cid))
+    return usage(error, "--guest-cid %s: a guest's CID is 3 to 4294967294", guest_cid);
+  if (!address_parse(address, &option->address, error)) return FALSE;
+  option->address.peer_cid = cid;
+  option->trust = PEER_TRUSTED;
+  return TRUE;
+}
+
+static gboolean check_listen(const char *text, const char *guest_cid, ListenOption *option, GError **error) {
+  if (g_str_has_prefix(text, "vsock:")) return check_vsock(text, guest_cid, option, error);
   gboolean version_1;
   if (!listen_text_parse(text, &option->address, &version_1, error)) return FALSE;
-  if (option->address.kind == ADDRESS_VSOCK) {
-    return usage(error, "--listen %s: vsock is not served by this version; use unix: or tcp:", text);
-  }
   option->trust = option->address.kind == ADDRESS_UNIX ? PEER_TRUSTED : PEER_NEEDS_TOKEN;
   if (version_1) option->trust = PEER_VERSION_1;
   return TRUE;
@@ -123,10 +149,13 @@ static gboolean check_back_end(Raw *raw, Options *options, GError **error) {
 
 static gboolean check(Raw *raw, Options *options, GError **error) {
   if (!check_back_end(raw, options, error)) return FALSE;
-  if (!raw->listen && !raw->http) return usage(error, "nothing to serve: give --http HOST:PORT or --listen ADDRESS");
+  if (!raw->listen && !raw->http && !raw->vsock_device) {
+    return usage(error, "nothing to serve: give --http HOST:PORT, --listen ADDRESS or --vsock-device SOCKET,cid=N");
+  }
+  if (raw->vsock_device && !vsock_settings_parse(raw->vsock_device, &options->vsock, error)) return FALSE;
   for (guint i = 0; raw->listen && raw->listen[i]; i++) {
     ListenOption option;
-    if (!check_listen(raw->listen[i], &option, error)) return FALSE;
+    if (!check_listen(raw->listen[i], raw->guest_cid, &option, error)) return FALSE;
     if (i >= OPTIONS_MAX_LISTENERS) return usage(error, "--listen: %u addresses at the most", OPTIONS_MAX_LISTENERS);
     g_array_append_val(options->listen, option);
   }
@@ -157,6 +186,9 @@ OptionsResult options_parse(Options *options, int argc, char **argv, GError **er
       {"http-name", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw.http_names, "A further host name of the page (repeatable)",
        "NAME"},
       {"listen", 'l', 0, G_OPTION_ARG_STRING_ARRAY, &raw.listen, "Serve HXFR there (repeatable)", "ADDRESS"},
+      {"guest-cid", 0, 0, G_OPTION_ARG_STRING, &raw.guest_cid, "The only CID that --listen vsock: serves", "N"},
+      {"vsock-device", 0, 0, G_OPTION_ARG_STRING, &raw.vsock_device, "Be the VM's vsock device, and serve HXFR on it",
+       "SOCKET,cid=N[,port=P]"},
       {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &raw.token_file, "The token; made if there is none", "FILE"},
       {"name", 0, 0, G_OPTION_ARG_STRING, &raw.name, "The VM's name, for people (vm)", "NAME"},
       {"encoder", 0, 0, G_OPTION_ARG_STRING, &raw.encoder, "auto, x264 or null (auto)", "NAME"},
@@ -195,6 +227,7 @@ OptionsResult options_parse(Options *options, int argc, char **argv, GError **er
 
 void options_finish(Options *options) {
   display_choice_finish(&options->display);
+  vsock_settings_finish(&options->vsock);
   g_array_unref(options->listen);
   g_free(options->own_folder);
   g_strfreev(options->http_names);

@@ -4,6 +4,7 @@
 #include "common/net/address.h"
 #include "host/display-choice.h"
 #include "host/encode/encoder.h"
+#include "host/vsock/vsock-settings.h"
 #include "stream/peer.h"
 
 /* frameliftd's command line, as far as it can be checked without doing anything. */
@@ -23,6 +24,7 @@ typedef struct {
 
 typedef struct {
   DisplayChoice display;
+  VsockSettings vsock;  /* our vsock device */
   GArray *listen;       /* of ListenOption; at most OPTIONS_MAX_LISTENERS */
   char *own_folder;     /* of a socket that we chose ourselves: made if it is missing; NULL */
   gboolean http;        /* the page is served */

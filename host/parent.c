@@ -25,6 +25,7 @@ typedef struct {
   char *token;
   GPtrArray *listeners;   /* of Listener, in the order of the options, HTTP last */
   Listener *vhost_user;   /* NULL: the display needs none, or was given one */
+  Listener *vsock;        /* of our vsock device; NULL: none */
   int given;              /* that one, until the display has it; -1 */
   int stats;              /* our counters */
   int display_stats;      /* the display's; -1 while it is not ready */
@@ -88,23 +89,35 @@ static gboolean is_no_descriptor(const DisplayChoice *choice, GError **error) {
   return FALSE;
 }
 
+static Listener *open_socket(const char *path, GError **error) {
+  Address address;
+  g_autofree char *text = g_strconcat("unix:", path, NULL);
+  return address_parse(text, &address, error) ? listener_open(&address, error) : NULL;
+}
+
 static gboolean open_vhost_user(Parent *parent, GError **error) {
   const DisplayChoice *choice = &parent->options->display;
   if (choice->kind != DISPLAY_CHOICE_VUGPU) return TRUE;
   parent->given = choice->vugpu.fd;
   if (parent->given >= 0) return fcntl(parent->given, F_SETFD, FD_CLOEXEC) == 0 || is_no_descriptor(choice, error);
-  Address address;
-  g_autofree char *text = g_strconcat("unix:", choice->vugpu.path, NULL);
-  if (!address_parse(text, &address, error)) return FALSE;
-  parent->vhost_user = listener_open(&address, error);
+  parent->vhost_user = open_socket(choice->vugpu.path, error);
   return parent->vhost_user != NULL;
+}
+
+static gboolean open_vsock(Parent *parent, GError **error) {
+  const char *path = parent->options->vsock.path;
+  if (path) parent->vsock = open_socket(path, error);
+  return !path || parent->vsock;
 }
 
 /* ---- the children ---- */
 
 static void set_up_display(Parent *parent) {
-  int fd = parent->vhost_user ? listener_fd(parent->vhost_user) : parent->given;
-  supervisor_send(parent->display, &(ControlMessage){.type = CONTROL_SETUP}, &fd, fd >= 0 ? 1 : 0);
+  int fds[2], fd = parent->vhost_user ? listener_fd(parent->vhost_user) : parent->given;
+  guint n_fds = 0;
+  if (fd >= 0) fds[n_fds++] = fd;
+  if (parent->vsock) fds[n_fds++] = listener_fd(parent->vsock);
+  supervisor_send(parent->display, &(ControlMessage){.type = CONTROL_SETUP}, fds, n_fds);
   /* QEMU shall see its end when the display's process ends: no copy stays here */
   if (parent->given >= 0) close(parent->given);
   parent->given = -1;
@@ -207,7 +220,7 @@ static const SupervisorEvents EVENTS = {.started = on_started, .message = on_mes
 static gboolean start(Parent *parent, GError **error) {
   parent->stats = shared_stats_publish(error);
   return parent->stats >= 0 && load_token(parent, error) && open_vhost_user(parent, error) &&
-         open_listeners(parent, error) && supervisor_start(parent->display, error) &&
+         open_vsock(parent, error) && open_listeners(parent, error) && supervisor_start(parent->display, error) &&
          supervisor_start(parent->stream, error);
 }
 
@@ -221,6 +234,7 @@ static void stop(Parent *parent) {
   supervisor_destroy(parent->display);
   g_ptr_array_unref(parent->listeners);
   listener_destroy(parent->vhost_user);
+  listener_destroy(parent->vsock);
   if (parent->stats >= 0) close(parent->stats);
   if (parent->display_stats >= 0) close(parent->display_stats);
   g_free(parent->token);

@@ -2,6 +2,7 @@
 #include "host/stream-process.h"
 
 #include "common/base/log.h"
+#include "common/base/stats.h"
 #include "framelift-config.h"
 #include "host/displays.h"
 #include "host/process/child.h"
@@ -15,6 +16,9 @@
 /* Whoever connects right after a restart shall find the scanouts that it had. After this long they are let in without:
  * then it is the display's process that does not come. */
 #define STREAM_DOORS_LIMIT_MS 1000u
+
+/* As many as a guest may have: VSOCK_DEVICE_CONNECTIONS. */
+#define STREAM_MAX_WAITING 64u
 
 /* Places of shared_stats_include(). */
 enum { STATS_OF_PARENT, STATS_OF_DISPLAY };
@@ -31,6 +35,8 @@ typedef struct {
   WebServer *web;
   GPtrArray *listeners; /* of Listener, in the order of the options, HTTP last; NULL once they are taken */
   guint doors_limit;
+  int waiting[STREAM_MAX_WAITING]; /* vsock connections that came before the doors were open */
+  guint n_waiting;
 } StreamProcess;
 
 static void start_hub(StreamProcess *process) {
@@ -52,6 +58,19 @@ static void start_hub(StreamProcess *process) {
   peer_service_init(&process->service);
 }
 
+/* The guest itself, whose CID our own device has checked: its trust is that of a unix socket. */
+static void on_vsock(gpointer data, guint32 port, int fd) {
+  StreamProcess *process = data;
+  stats_count("vsock.served");
+  if (process->hxfr) {
+    hxfr_server_take(process->hxfr, fd, PEER_TRUSTED, "vsock");
+  } else if (process->n_waiting < STREAM_MAX_WAITING) {
+    process->waiting[process->n_waiting++] = fd;
+  } else {
+    close(fd);
+  }
+}
+
 /* Lets in whoever has been waiting in front of the listening sockets. */
 static gboolean open_doors(StreamProcess *process, GError **error) {
   const Options *options = process->options;
@@ -62,6 +81,10 @@ static gboolean open_doors(StreamProcess *process, GError **error) {
     hxfr_server_adopt(process->hxfr, g_ptr_array_index(listeners, i),
                       g_array_index(options->listen, ListenOption, i).trust);
   }
+  for (guint i = 0; i < process->n_waiting; i++) {
+    hxfr_server_take(process->hxfr, process->waiting[i], PEER_TRUSTED, "vsock");
+  }
+  process->n_waiting = 0;
   if (!options->http) return TRUE;
   process->web = web_server_create(&process->service, NULL, g_ptr_array_index(listeners, options->listen->len),
                                    (const char *const *)options->http_names, error);
@@ -96,8 +119,8 @@ static gboolean take_listeners(StreamProcess *process, Packet *packet, GError **
   process->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_destroy);
   for (guint i = 0; i < count; i++) {
     int fd = packet_take_fd(packet, i + 1);
-    const Address *address = i < options->listen->len ? &g_array_index(options->listen, ListenOption, i).address
-                                                      : &options->http_address;
+    const Address *address =
+        i < options->listen->len ? &g_array_index(options->listen, ListenOption, i).address : &options->http_address;
     if (fd < 0) {
       g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "the parent has handed over too few sockets");
       return FALSE;
@@ -113,6 +136,7 @@ static gboolean on_setup(gpointer data, const ControlMessage *message, Packet *p
   process->token = g_strdup(message->token);
   if (!take_listeners(process, packet, error)) return FALSE;
   start_hub(process);
+  displays_set_vsock(process->displays, on_vsock, process);
   displays_start(process->displays, process->hub, on_display_known, process);
   process->doors_limit = g_timeout_add(STREAM_DOORS_LIMIT_MS, on_doors_limit, process);
   return TRUE;
@@ -137,6 +161,7 @@ static void stop(StreamProcess *process) {
   if (process->service.peers) peer_service_finish(&process->service);
   hub_destroy(process->hub);
   displays_destroy(process->displays);
+  for (guint i = 0; i < process->n_waiting; i++) close(process->waiting[i]);
   if (process->listeners) g_ptr_array_unref(process->listeners);
   g_free(process->token);
 }

@@ -3,7 +3,10 @@
 
 #include "common/base/log.h"
 #include "common/base/stats.h"
+#include "common/net/socket.h"
 #include "stream/connection.h"
+
+#include <glib-unix.h>
 
 #define SERVER_TICK_MS 1000
 
@@ -65,13 +68,21 @@ void hxfr_server_destroy(HxfrServer *server) {
   g_free(server);
 }
 
+static void serve(HxfrServer *server, int fd, PeerTrust trust, const char *kind) {
+  Connection *connection = connection_create(server->service, server->context, fd, trust, kind, on_closed, server);
+  if (connection) g_ptr_array_add(server->connections, connection);
+}
+
 static void on_accepted(int fd, const Address *address, gpointer data) {
   Door *door = data;
-  HxfrServer *server = door->server;
   const char *kind = address->kind == ADDRESS_UNIX ? "unix" : address->kind == ADDRESS_TCP ? "tcp" : "vsock";
-  Connection *connection =
-      connection_create(server->service, server->context, fd, door->trust, kind, on_closed, server);
-  if (connection) g_ptr_array_add(server->connections, connection);
+  serve(door->server, fd, door->trust, kind);
+}
+
+void hxfr_server_take(HxfrServer *server, int fd, PeerTrust trust, const char *kind) {
+  g_unix_set_fd_nonblocking(fd, TRUE, NULL);
+  socket_tune_stream(fd, ADDRESS_UNIX);
+  serve(server, fd, trust, kind);
 }
 
 void hxfr_server_adopt(HxfrServer *server, Listener *listener, PeerTrust trust) {

@@ -113,6 +113,9 @@ char *address_to_string(const Address *address, int fd) {
     return inet_to_string(&name);
   case ADDRESS_VSOCK:
 #ifdef __linux__
+    if (address->peer_cid != 0) {
+      return g_strdup_printf("vsock:%u for CID %u", ((const struct sockaddr_vm *)&name)->svm_port, address->peer_cid);
+    }
     return g_strdup_printf("vsock:%u:%u", ((const struct sockaddr_vm *)&name)->svm_cid,
                            ((const struct sockaddr_vm *)&name)->svm_port);
 #else

@@ -2,6 +2,7 @@
 #include "common/net/listener.h"
 
 #include "common/base/log.h"
+#include "common/base/stats.h"
 #include "common/net/socket.h"
 
 #include <errno.h>
@@ -15,9 +16,9 @@
  */
 #define LISTENER_REST_MS 200
 
-/* A place is asked so often, so far apart, before it counts as taken: the processes of a daemon that was killed a moment
- * ago may have it yet. And a socket file has to refuse so often in a row before it counts as left behind: between its
- * bind and its listen a live one refuses as well. */
+/* A place is asked so often, so far apart, before it counts as taken: the processes of a daemon that was killed a
+ * moment ago may have it yet. And a socket file has to refuse so often in a row before it counts as left behind:
+ * between its bind and its listen a live one refuses as well. */
 #define LISTENER_TAKEN_CHECKS 7
 #define LISTENER_STALE_CHECKS 3
 #define LISTENER_PAUSE_US 40000
@@ -134,6 +135,18 @@ static void rest(Listener *listener, int code) {
   g_source_attach(listener->rest, listener->context);
 }
 
+/* Over vsock every VM of this host can connect, and so can the host itself: the CID tells them apart. */
+static gboolean is_welcome(const Listener *listener, int client) {
+  static LogLimit limit;
+  guint32 cid = 0;
+  if (listener->address.kind != ADDRESS_VSOCK) return TRUE;
+  if (socket_peer_cid(client, &cid) && cid == listener->address.peer_cid) return TRUE;
+  stats_count("listener.refused-cids");
+  log_limited(&limit, LOG_WARN, "listener", "CID %u is not let in: only CID %u is", cid, listener->address.peer_cid);
+  close(client);
+  return FALSE;
+}
+
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data) {
   Listener *listener = data;
   int client = socket_accept(fd);
@@ -141,6 +154,7 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) rest(listener, errno);
     return G_SOURCE_CONTINUE; /* harmless if rest() has taken the source away */
   }
+  if (!is_welcome(listener, client)) return G_SOURCE_CONTINUE;
   socket_tune_stream(client, listener->address.kind);
   listener->accepted(client, &listener->address, listener->data);
   return G_SOURCE_CONTINUE;

@@ -6,7 +6,8 @@
 /*
  * A listening socket on a main context. A unix socket is 0600; a socket file
  * left behind by a dead process is replaced, one that a live process answers
- * on is refused (F02), and any other file is never touched.
+ * on is refused (F02), and any other file is never touched. A vsock socket
+ * lets in address->peer_cid alone.
  */
 
 typedef struct Listener Listener;

@@ -7,6 +7,10 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/vm_sockets.h>
+#endif
+
 /* A container's default rules let a program make any socket but this. */
 static const char *hint(AddressKind kind, int code) {
   if (kind != ADDRESS_VSOCK) return "";
@@ -63,6 +67,18 @@ gssize socket_send(int fd, const void *bytes, gsize size) {
   return send(fd, bytes, size, MSG_NOSIGNAL);
 #else
   return send(fd, bytes, size, 0);
+#endif
+}
+
+gboolean socket_peer_cid(int fd, guint32 *cid) {
+#ifdef __linux__
+  struct sockaddr_vm name = {0};
+  socklen_t size = sizeof name;
+  if (getpeername(fd, (struct sockaddr *)&name, &size) != 0 || name.svm_family != AF_VSOCK) return FALSE;
+  *cid = name.svm_cid;
+  return TRUE;
+#else
+  return FALSE;
 #endif
 }
 

@@ -26,5 +26,8 @@ void socket_tune_stream(int fd, AddressKind kind);
 /* write() to a socket of one of these, but without SIGPIPE: how many bytes the kernel took, or -1 and errno. */
 gssize socket_send(int fd, const void *bytes, gsize size);
 
+/* The CID of a vsock socket's other end; FALSE: it is no vsock socket, or not connected. */
+gboolean socket_peer_cid(int fd, guint32 *cid);
+
 /* Closes and sets to -1; -1 is legal. */
 void socket_close(int *fd);

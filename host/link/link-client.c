@@ -7,6 +7,7 @@
 #include "host/process/packet.h"
 
 #include <glib-unix.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Messages read in a row before the rest of the loop has its turn. */
@@ -154,6 +155,24 @@ static void on_read(LinkClient *client, const LinkMessage *message, Packet *pack
   finish_read(client, message->id, message->read.serial, message->read.result);
 }
 
+static gboolean is_stream_socket(int fd) {
+  int domain = 0, type = 0, listening = 1;
+  socklen_t size = sizeof(int);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+         getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && !listening;
+}
+
+static void on_vsock(LinkClient *client, const LinkMessage *message, Packet *packet) {
+  int fd = packet_take_fd(packet, 0);
+  if (client->events->vsock && is_stream_socket(fd)) {
+    client->events->vsock(client->data, message->port, fd);
+    return;
+  }
+  stats_count("link.bad-sockets");
+  close(fd);
+}
+
 static void on_message(LinkClient *client, const LinkMessage *message, Packet *packet) {
   switch ((LinkMessageType)message->type) {
   case LINK_SCANOUT:
@@ -170,6 +189,9 @@ static void on_message(LinkClient *client, const LinkMessage *message, Packet *p
     break;
   case LINK_READ:
     on_read(client, message, packet);
+    break;
+  case LINK_VSOCK:
+    on_vsock(client, message, packet);
     break;
   default:
     break;

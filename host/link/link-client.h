@@ -19,6 +19,9 @@ typedef struct {
   void (*shadow)(gpointer data, guint id, Shadow *shadow);
   void (*changed)(gpointer data, guint32 mask);
   void (*state)(gpointer data, DisplayState state, const char *text);
+  /* A program in the guest has connected to that port over vsock: a stream socket, given to the callee. NULL: refused.
+   */
+  void (*vsock)(gpointer data, guint32 port, int fd);
   /* The link has ended: reads under way have been answered with NOT_FOUND, and what it told is void. */
   void (*closed)(gpointer data);
 } LinkClientEvents;

@@ -44,6 +44,8 @@ static gboolean check_from_display(LinkMessage *message, guint fds) {
     return fds == 0 && message->state.state <= DISPLAY_LOST;
   case LINK_READ:
     return check_read(message, fds);
+  case LINK_VSOCK:
+    return fds == 1;
   default:
     return FALSE;
   }

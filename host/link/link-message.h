@@ -25,6 +25,7 @@ typedef enum {
   LINK_STATE,       /* of the display */
   LINK_OUTPUTS,     /* the device has so many */
   LINK_READ,        /* the answer to READ_RESOURCE; descriptor: the reader's shadow, if it is another one than before */
+  LINK_VSOCK,       /* a program in the guest has connected; descriptor: its stream socket */
   /* stream → display */
   LINK_WATCH,         /* say CHANGED for these scanouts only */
   LINK_READ_RESOURCE, /* copy a resource's picture into that reader's shadow; at most one at a time for each reader */
@@ -62,6 +63,7 @@ typedef struct {
       guint32 result; /* READ: LinkRead */
       guint32 shadow; /* READ: LinkShadow, SAME or NEW */
     } read;
+    guint32 port; /* VSOCK: of the host */
     struct {
       guint32 connected;
       guint32 width;
@@ -81,6 +83,6 @@ typedef enum {
 
 typedef enum { LINK_FROM_DISPLAY, LINK_FROM_STREAM } LinkDirection;
 
-/* Copies the message out of a packet's bytes, with its texts ended; FALSE if it is none of that direction. `fds`: how many
- * descriptors came, which has to be what the message says. */
+/* Copies the message out of a packet's bytes, with its texts ended; FALSE if it is none of that direction. `fds`: how
+ * many descriptors came, which has to be what the message says. */
 gboolean link_message_parse(const guint8 *bytes, gsize size, guint fds, LinkDirection direction, LinkMessage *message);

@@ -355,6 +355,16 @@ void link_server_state(LinkServer *server, DisplayState state, const char *text)
   mutex_unlock(&server->mutex);
 }
 
+gboolean link_server_vsock(LinkServer *server, guint32 port, int fd) {
+  mutex_lock(&server->mutex);
+  LinkMessage message = {.type = LINK_VSOCK, .port = port};
+  gboolean sent = server->socket >= 0 && send_message(server, &message, fd);
+  mutex_unlock(&server->mutex);
+  if (!sent) stats_count("link.vsock-refused");
+  close(fd);
+  return sent;
+}
+
 LinkServer *link_server_create(Display *display, GMainContext *context) {
   LinkServer *server = g_new0(LinkServer, 1);
   server->display = display;

@@ -31,3 +31,7 @@ void link_server_scanout(LinkServer *server, guint id, const ScanoutInfo *info);
 void link_server_captured(LinkServer *server, guint id, Shadow *shadow);
 void link_server_outputs(LinkServer *server, guint count);
 void link_server_state(LinkServer *server, DisplayState state, const char *text);
+
+/* A program in the guest has connected to that port: `fd`, the callee's in any case, goes to the stream's process.
+ * FALSE: it cannot, now; nothing is kept for later. Any thread. */
+gboolean link_server_vsock(LinkServer *server, guint32 port, int fd);

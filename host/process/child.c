@@ -19,9 +19,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Heaps that threads share out among themselves. Without a number glibc counts processors when threads first meet, and
- * opens a file of /sys for that, wherever it is. */
-#define CHILD_ARENAS 4
+/* One heap for all threads. Where there are more, glibc counts processors when threads first meet, and asks for the
+ * system's policy when it gives memory back, and opens files of /sys and /proc for that in mid-service. */
+#define CHILD_ARENAS 1
 
 struct Child {
   const ChildEvents *events;

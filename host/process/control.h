@@ -34,7 +34,7 @@ typedef struct {
 } ControlMessage;
 
 /* SETUP's descriptors: `stream` gets the parent's counters, then its listening sockets in the order of the options, HTTP
- * last. `display` gets its vhost-user socket where it has one. */
+ * last. `display` gets the vhost-user sockets that the options speak of: the display's, then vsock's. */
 
 /* The descriptors stay the caller's. FALSE: the other end has gone, or takes nothing. */
 gboolean control_send(int socket, const ControlMessage *message, const int *fds, guint n_fds);

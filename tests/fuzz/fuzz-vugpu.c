@@ -2,7 +2,7 @@
 #include "common/base/byte-reader.h"
 #include "common/base/log.h"
 #include "host/display/vugpu/gpu-commands.h"
-#include "host/display/vugpu/vhost-device.h"
+#include "host/vhost/vhost-device.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -179,7 +179,7 @@ static void fuzz_ring(ByteReader *input) {
 
 /* ---- the socket ---- */
 
-static guint32 on_run(gpointer data, const VirtqueueElement *element) {
+static guint32 on_run(gpointer data, guint queue, const VirtqueueElement *element) {
   return 0;
 }
 
@@ -190,7 +190,14 @@ static void on_closed(gpointer data, const char *why) {
   *(gboolean *)data = TRUE;
 }
 
-static const VhostDeviceEvents EVENTS = {on_run, on_event, on_event, on_event, on_event, on_event, on_event, on_closed};
+static const VhostDeviceEvents EVENTS = {NULL,     on_run,   on_event, on_event, on_event,
+                                         on_event, on_event, on_event, on_closed};
+
+static void write_config(gpointer data, guint8 *config) {
+  memset(config, 1, VHOST_DEVICE_CONFIG);
+}
+
+static const VhostDeviceType TYPE = {"fuzz", 2, 2, G_MAXUINT16, TRUE, write_config};
 
 static void send_with_fds(int socket, const guint8 *bytes, gsize size, guint n_fds) {
   union {
@@ -227,7 +234,7 @@ static void fuzz_socket(ByteReader *input) {
   int result = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
   g_assert(result == 0);
   log_set_level(LOG_ERROR - 1);
-  VhostDevice *device = vhost_device_create(ends[0], &memory, &EVENTS, &closed, context);
+  VhostDevice *device = vhost_device_create(ends[0], &TYPE, &memory, &EVENTS, &closed, context);
   while (byte_reader_left(input) > 0 && !closed) {
     guint8 head = byte_reader_u8(input);
     gsize size = MIN((gsize)head & 0x1f, byte_reader_left(input));

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/media/frame.h"
-#include "host/display/vugpu/guest-memory.h"
+#include "host/vhost/guest-memory.h"
 
 /*
  * A resource's backing: the guest's memory that it consists of, 1 to some

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "host/display/vugpu/gpu.h"
-#include "host/display/vugpu/virtqueue.h"
+#include "host/vhost/virtqueue.h"
 
 /*
  * The 2D commands of virtio-gpu: virtio 1.2 section 5.7.6.7 and after. What a

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "host/display/vugpu/vugpu-display.h"
 
+#include "common/base/byte-writer.h"
 #include "common/base/log.h"
 #include "common/base/stats.h"
 #include "common/base/thread.h"
 #include "common/net/listener.h"
 #include "host/display/vugpu/gpu-commands.h"
 #include "host/display/vugpu/ui-info.h"
-#include "host/display/vugpu/vhost-device.h"
+#include "host/vhost/vhost-device.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define VUGPU_QUEUES 2u              /* control, cursor: virtio 1.2 section 5.7.2 */
+#define VUGPU_FEATURE_EDID (1u << 1) /* 5.7.3 */
 
 typedef struct {
   Display base;
@@ -68,7 +72,7 @@ static void tell(VugpuDisplay *display, DisplayState state, const char *format, 
 
 /* ---- the device's events ---- */
 
-static guint32 on_run(gpointer data, const VirtqueueElement *element) {
+static guint32 on_run(gpointer data, guint queue, const VirtqueueElement *element) {
   VugpuDisplay *display = data;
   return gpu_commands_run(&display->gpu, element);
 }
@@ -113,6 +117,26 @@ static void on_closed(gpointer data, const char *why) {
   display->why = g_strdup(why);
 }
 
+/* struct virtio_gpu_config (virtio 1.2 section 5.7.4). QEMU puts in its own events and number of scanouts. What a later
+ * version has behind it is 0: no capability sets. */
+static void write_config(gpointer data, guint8 *config) {
+  ByteWriter writer;
+  byte_writer_init(&writer, config, VHOST_DEVICE_CONFIG);
+  byte_writer_u32(&writer, 0); /* events_read */
+  byte_writer_u32(&writer, 0); /* events_clear */
+  byte_writer_u32(&writer, DISPLAY_MAX_SCANOUTS);
+}
+
+static const VhostDeviceType DEVICE_TYPE = {
+    .name = "vugpu",
+    .queues = VUGPU_QUEUES,
+    .features = VUGPU_FEATURE_EDID,
+    .protocol =
+        VHOST_PROTOCOL_MULTI_QUEUE | VHOST_PROTOCOL_REPLY_ACK | VHOST_PROTOCOL_CONFIG | VHOST_PROTOCOL_RESET_DEVICE,
+    .takes_socket = TRUE, /* QEMU's, for drawing through it */
+    .write_config = write_config,
+};
+
 static const VhostDeviceEvents DEVICE_EVENTS = {
     .run = on_run,
     .end_batch = on_end_batch,
@@ -128,7 +152,7 @@ static const VhostDeviceEvents DEVICE_EVENTS = {
 
 static void attach(VugpuDisplay *display, int fd) {
   display->spoken = FALSE;
-  display->device = vhost_device_create(fd, &display->memory, &DEVICE_EVENTS, display, display->context);
+  display->device = vhost_device_create(fd, &DEVICE_TYPE, &display->memory, &DEVICE_EVENTS, display, display->context);
 }
 
 static void on_accepted(int fd, const Address *address, gpointer data) {

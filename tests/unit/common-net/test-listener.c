@@ -2,6 +2,7 @@
 #include "common/net/listener.h"
 
 #include "common/base/log.h"
+#include "common/base/stats.h"
 #include "common/net/connector.h"
 #include "tests/unit/support/support.h"
 
@@ -242,6 +243,47 @@ static void test_out_of_descriptors(Fixture *fixture, gconstpointer data) {
   close(client);
 }
 
+/* What has no CID is not the guest with the right one. */
+static void test_no_cid(Fixture *fixture, gconstpointer data) {
+  const Address there = {.kind = ADDRESS_VSOCK, .peer_cid = 3};
+  gint64 before = stats_get(stats_counter("listener.refused-cids"));
+  char byte;
+  Listener *outer = listener_open(&fixture->address, NULL);
+  Listener *listener = listener_adopt(dup(listener_fd(outer)), &there);
+  listener_accept(listener, NULL, on_accepted, fixture);
+  int client = connector_connect(&fixture->address, 5000, NULL);
+  support_run_for(50);
+  g_assert_cmpint(read(client, &byte, 1), ==, 0); /* closed at once */
+  g_assert_cmpuint(fixture->accepted, ==, 0);
+  g_assert_cmpint(stats_get(stats_counter("listener.refused-cids")), ==, before + 1);
+  close(client);
+  listener_destroy(listener);
+  listener_destroy(outer);
+}
+
+/* Over the kernel's loopback, where it has one: CID 1 is let in where 1 is the guest's, and nowhere else. */
+static void test_vsock(Fixture *fixture, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
+  Address any, loopback;
+  g_assert_true(address_parse("vsock:4294967295:47831", &any, &error));
+  g_assert_true(address_parse("vsock:1:47831", &loopback, &error));
+  for (guint cid = 1; cid < 3; cid++) {
+    any.peer_cid = cid;
+    Listener *listener = listener_create(&any, NULL, on_accepted, fixture, &error);
+    int client = listener ? connector_connect(&loopback, 1000, &error) : -1;
+    if (client < 0) {
+      listener_destroy(listener);
+      g_test_skip(error->message);
+      return;
+    }
+    fixture->accepted = 0;
+    support_run_for(50);
+    g_assert_cmpuint(fixture->accepted, ==, cid == 1);
+    close(client);
+    listener_destroy(listener);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
 #define ADD(name, run) g_test_add("/listener/" name, Fixture, NULL, set_up, run, tear_down)
@@ -257,6 +299,8 @@ int main(int argc, char **argv) {
   ADD("removed-at-end", test_removed_at_end);
   ADD("others-not-removed", test_others_not_removed);
   ADD("out-of-descriptors", test_out_of_descriptors);
+  ADD("no-cid", test_no_cid);
+  ADD("vsock", test_vsock);
   g_test_add_func("/listener/tcp", test_tcp);
   return g_test_run();
 }

@@ -4,7 +4,7 @@
 #include "common/base/thread.h"
 #include "host/display/vugpu/gpu-commands.h"
 #include "host/display/vugpu/vugpu-display.h"
-#include "tests/unit/host-display/fake-vhost.h"
+#include "tests/unit/host-vhost/fake-vhost.h"
 
 /*
  * What the tests of a vugpu display share: the display with 2 outputs of

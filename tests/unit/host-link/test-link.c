@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Both ends in one process, and between them what two processes have: a socket and sealed memory. */
@@ -59,6 +60,9 @@ typedef struct {
   guint reads;
   LinkRead result;
   Shadow *read; /* borrowed */
+
+  guint32 vsock_port;
+  int vsock;
 } Fixture;
 
 static void on_scanout(gpointer data, guint id, const ScanoutInfo *info) {
@@ -96,7 +100,13 @@ static void on_closed(gpointer data) {
   f->closed++;
 }
 
-static const LinkClientEvents EVENTS = {on_scanout, on_outputs, on_shadow, on_changed, on_state, on_closed};
+static void on_vsock(gpointer data, guint32 port, int fd) {
+  Fixture *f = data;
+  f->vsock_port = port;
+  f->vsock = fd;
+}
+
+static const LinkClientEvents EVENTS = {on_scanout, on_outputs, on_shadow, on_changed, on_state, on_vsock, on_closed};
 
 static void on_read(LinkRead result, Shadow *shadow, gpointer data) {
   Fixture *f = data;
@@ -372,6 +382,7 @@ static void test_misbehaviour(Fixture *f, gconstpointer data) {
       {.type = LINK_READ_RESOURCE, .read = {.width = 0, .height = 1}},
       {.type = LINK_READ_RESOURCE, .read = {.width = FRAME_MAX_WIDTH + 1, .height = 1}},
       {.type = LINK_SET_OUTPUT, .id = DISPLAY_MAX_SCANOUTS},
+      {.type = LINK_VSOCK, .port = 5000}, /* without its socket */
   };
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
     join(f);
@@ -404,6 +415,48 @@ static void test_misbehaviour(Fixture *f, gconstpointer data) {
   g_assert_cmpstr(f->state, ==, "0 ok");
 }
 
+static void test_vsock(Fixture *f, gconstpointer data) {
+  char bytes[4];
+  int ends[2];
+  g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+  g_assert_false(link_server_vsock(f->server, 5000, ends[1])); /* no link: closed at once */
+  g_assert_cmpint(read(ends[0], bytes, 1), ==, 0);
+  close(ends[0]);
+  join(f);
+  g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+  g_assert_true(link_server_vsock(f->server, 5000, ends[1]));
+  turn();
+  g_assert_cmpuint(f->vsock_port, ==, 5000);
+  g_assert_cmpint(write(ends[0], "hi", 2), ==, 2);
+  g_assert_cmpint(read(f->vsock, bytes, sizeof bytes), ==, 2);
+  close(f->vsock);
+  g_assert_cmpint(read(ends[0], bytes, 1), ==, 0); /* no copy is left here */
+  close(ends[0]);
+}
+
+/* A descriptor that is no stream socket: closed, counted, and the link goes on. */
+static void test_vsock_lies(Fixture *f, gconstpointer data) {
+  gint64 before = stats_get(stats_counter("link.bad-sockets"));
+  int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pipes[2];
+  const struct sockaddr_un any = {.sun_family = AF_UNIX};
+  g_assert_cmpint(bind(listening, (const struct sockaddr *)&any, sizeof any.sun_family), ==, 0);
+  g_assert_cmpint(listen(listening, 1), ==, 0);
+  g_assert_cmpint(pipe(pipes), ==, 0);
+  const int fds[] = {memfd_create("no-socket", MFD_CLOEXEC),
+                     socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+                     socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0),
+                     socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                     listening,
+                     pipes[0],
+                     pipes[1]};
+  join(f);
+  for (guint i = 0; i < G_N_ELEMENTS(fds); i++) g_assert_true(link_server_vsock(f->server, 1, fds[i]));
+  turn();
+  g_assert_cmpint(stats_get(stats_counter("link.bad-sockets")), ==, before + (gint64)G_N_ELEMENTS(fds));
+  g_assert_cmpuint(f->vsock_port, ==, 0);
+  g_assert_cmpuint(f->closed, ==, 0);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
 #define ADD(name, function) g_test_add("/link/" name, Fixture, NULL, set_up, function, tear_down)
@@ -415,5 +468,7 @@ int main(int argc, char **argv) {
   ADD("full", test_full);
   ADD("full-client", test_full_client);
   ADD("misbehaviour", test_misbehaviour);
+  ADD("vsock", test_vsock);
+  ADD("vsock-lies", test_vsock_lies);
   return g_test_run();
 }

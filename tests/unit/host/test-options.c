@@ -36,7 +36,18 @@ static void test_usage_errors(void) {
       {"--display test --listen tcp:0.0.0.0:5900,v1", "loopback addresses only"},
       {"--display test --listen tcp:192.168.0.1:5900,v1", "loopback addresses only"},
       {"--display test --listen tcp:[::]:5900,v1", "loopback addresses only"},
-      {"--display test --listen vsock:2:5000", "vsock is not served"},
+      {"--display test --listen vsock:5000", "add --guest-cid N"},
+      {"--display test --listen vsock:2:5000 --guest-cid 3", "write vsock:PORT"},
+      {"--display test --listen vsock: --guest-cid 3", "port that is no number"},
+      {"--display test --listen vsock:5000,v1 --guest-cid 3", "port that is no number"},
+      {"--display test --listen vsock:5000 --guest-cid 2", "a guest's CID is 3 to"},
+      {"--display test --listen vsock:5000 --guest-cid 4294967295", "a guest's CID is 3 to"},
+      {"--display test --listen vsock:5000 --guest-cid x", "a guest's CID is 3 to"},
+      {"--display test --vsock-device ''", "lacks the socket"},
+      {"--display test --vsock-device /s", "lacks the guest's CID"},
+      {"--display test --vsock-device /s,cid=2", "a guest's CID is 3 to"},
+      {"--display test --vsock-device /s,cid=3,port=0", "a port is 1 to"},
+      {"--display test --vsock-device /s,cid=3,ports=1", "is unknown"},
       {"--display test --http 8080", "write HOST:PORT"},
       {"--display test --http :8080", "write HOST:PORT"},
       {"--display test --http example.org:8080", "write HOST:PORT"},
@@ -97,6 +108,26 @@ static void test_defaults(void) {
   g_assert_cmpuint(options.bitrate, ==, 10000000);
   g_assert_cmpfloat(options.fps, ==, 60);
   g_assert_false(options.verbose);
+  options_finish(&options);
+}
+
+static void test_vsock(void) {
+  Options options;
+  must_parse(&options, "--display test --listen vsock:5000 --guest-cid 42");
+  const ListenOption *option = &g_array_index(options.listen, ListenOption, 0);
+  g_autofree char *name = address_to_string(&option->address, -1);
+  g_assert_cmpstr(name, ==, "vsock:5000 for CID 42");
+  g_assert_cmpuint(option->address.peer_cid, ==, 42);
+  g_assert_cmpint(option->trust, ==, PEER_TRUSTED);
+  g_assert_null(options.vsock.path);
+  options_finish(&options);
+  must_parse(&options, "--display test --vsock-device /a,,b,cid=4294967294");
+  g_assert_cmpstr(options.vsock.path, ==, "/a,b");
+  g_assert_cmpuint(options.vsock.cid, ==, 4294967294u);
+  g_assert_cmpuint(options.vsock.port, ==, 5000);
+  options_finish(&options);
+  must_parse(&options, "--display test --vsock-device /s,port=6000,cid=3");
+  g_assert_cmpuint(options.vsock.port, ==, 6000);
   options_finish(&options);
 }
 
@@ -204,6 +235,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/options/usage-errors", test_usage_errors);
   g_test_add_func("/options/defaults", test_defaults);
   g_test_add_func("/options/all", test_all);
+  g_test_add_func("/options/vsock", test_vsock);
   g_test_add_func("/options/http-hosts", test_http_hosts);
   g_test_add_func("/options/back-end", test_back_end);
   g_test_add_func("/options/exit", test_exit);

@@ -7,8 +7,10 @@
 #include "tests/unit/support/fake-source.h"
 #include "tests/unit/support/support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* The host's whole HXFR side over real sockets, its main context turned by the client that waits. */
@@ -484,6 +486,26 @@ static void test_tcp(Fixture *fixture, gconstpointer data) {
   support_client_finish(&right);
 }
 
+/* A connection that came another way: served like one of a listener's, with the trust that it is given with. */
+static void test_taken(Fixture *fixture, gconstpointer data) {
+  SupportClient client;
+  int ends[2];
+  for (guint trusted = 0; trusted < 2; trusted++) {
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    hxfr_server_take(fixture->server, ends[1], trusted ? PEER_TRUSTED : PEER_NEEDS_TOKEN, "vsock");
+    g_assert_cmpint(fcntl(ends[1], F_GETFL) & O_NONBLOCK, !=, 0);
+    support_client_init(&client, ends[0]);
+    negotiate(&client, "");
+    if (trusted) {
+      expect_welcome(&client);
+    } else {
+      support_client_expect_error(&client, HXFR_ERR_DENIED);
+      support_client_expect_end(&client);
+    }
+    support_client_finish(&client);
+  }
+}
+
 static void test_listen_twice(Fixture *fixture, gconstpointer data) {
   g_autoptr(GError) error = NULL;
   g_autofree char *name = NULL;
@@ -516,5 +538,6 @@ int main(int argc, char **argv) {
   ADD("destroyed-under-load", test_destroyed_under_load);
   ADD("tcp", test_tcp);
   ADD("listen-twice", test_listen_twice);
+  ADD("taken", test_taken);
   return g_test_run();
 }

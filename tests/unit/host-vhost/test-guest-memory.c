@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/display/vugpu/guest-memory.h"
+#include "host/vhost/guest-memory.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -130,12 +130,12 @@ static void test_too_many(void) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  g_test_add_func("/vugpu-guest-memory/spans", test_spans);
-  g_test_add_func("/vugpu-guest-memory/has", test_has);
-  g_test_add_func("/vugpu-guest-memory/read-crosses", test_read_crosses);
-  g_test_add_func("/vugpu-guest-memory/user", test_user);
-  g_test_add_func("/vugpu-guest-memory/file", test_file);
-  g_test_add_func("/vugpu-guest-memory/lies", test_lies);
-  g_test_add_func("/vugpu-guest-memory/too-many", test_too_many);
+  g_test_add_func("/guest-memory/spans", test_spans);
+  g_test_add_func("/guest-memory/has", test_has);
+  g_test_add_func("/guest-memory/read-crosses", test_read_crosses);
+  g_test_add_func("/guest-memory/user", test_user);
+  g_test_add_func("/guest-memory/file", test_file);
+  g_test_add_func("/guest-memory/lies", test_lies);
+  g_test_add_func("/guest-memory/too-many", test_too_many);
   return g_test_run();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/display/vugpu/vring.h"
+#include "host/vhost/vring.h"
 
 #include "common/base/log.h"
 #include "common/base/stats.h"
@@ -12,10 +12,16 @@ typedef struct {
   guint32 written;
 } Done;
 
-static void signal_eventfd(int fd) {
+void vring_count(const char *name, const char *what) {
+  char counter[STATS_TABLE_NAME];
+  g_snprintf(counter, sizeof counter, "%s.%s", name, what);
+  stats_count(counter);
+}
+
+static void signal_eventfd(const Vring *vring, int fd) {
   guint64 one = 1;
   /* Fails only when the counter is full: then the other side has been told often enough. */
-  if (fd >= 0 && write(fd, &one, sizeof one) < 0) stats_count("vugpu.full-eventfds");
+  if (fd >= 0 && write(fd, &one, sizeof one) < 0) vring_count(vring->name, "full-eventfds");
 }
 
 /* FALSE: nobody has signalled. */
@@ -33,21 +39,26 @@ static void replace_fd(int *place, int fd) {
 
 static void report_broken(Vring *vring) {
   static LogLimit limit;
-  stats_count("vugpu.broken-rings");
-  log_limited(&limit, LOG_WARN, "vugpu", "the guest's virtqueue %u is nonsense; it rests until the driver starts again",
-              vring->index);
-  signal_eventfd(vring->error);
+  vring_count(vring->name, "broken-rings");
+  log_limited(&limit, LOG_WARN, vring->name,
+              "the guest's virtqueue %u is nonsense; it rests until the driver starts again", vring->index);
+  signal_eventfd(vring, vring->error);
 }
 
 static void report_malformed(const Vring *vring) {
   static LogLimit limit;
-  stats_count("vugpu.malformed-chains");
-  log_limited(&limit, LOG_WARN, "vugpu", "a chain of descriptors in virtqueue %u is nonsense; it is passed over",
+  vring_count(vring->name, "malformed-chains");
+  log_limited(&limit, LOG_WARN, vring->name, "a chain of descriptors in virtqueue %u is nonsense; it is passed over",
               vring->index);
 }
 
-/* FALSE: there was none. */
+static gboolean is_ready(const Vring *vring) {
+  return !vring->handler->ready || vring->handler->ready(vring->data, vring->index);
+}
+
+/* FALSE: there was none, or none that can be used now. */
 static gboolean run_next(Vring *vring, Done *done) {
+  if (!is_ready(vring)) return FALSE;
   switch (virtqueue_take(&vring->queue, &vring->element)) {
   case VIRTQUEUE_EMPTY:
     return FALSE;
@@ -59,7 +70,7 @@ static gboolean run_next(Vring *vring, Done *done) {
     *done = (Done){vring->element.head, 0};
     return TRUE;
   case VIRTQUEUE_CHAIN:
-    *done = (Done){vring->element.head, vring->handler->run(vring->data, &vring->element)};
+    *done = (Done){vring->element.head, vring->handler->run(vring->data, vring->index, &vring->element)};
     return TRUE;
   }
   return FALSE;
@@ -75,7 +86,7 @@ static void run_batch(Vring *vring) {
   if (count == 0) return;
   vring->handler->end_batch(vring->data);
   for (guint i = 0; i < count; i++) virtqueue_push(&vring->queue, done[i].head, done[i].written);
-  if (virtqueue_wants_interrupt(&vring->queue)) signal_eventfd(vring->call);
+  if (virtqueue_wants_interrupt(&vring->queue)) signal_eventfd(vring, vring->call);
 }
 
 static gboolean is_running(const Vring *vring) {
@@ -89,7 +100,7 @@ static void look(Vring *vring) {
     return;
   }
   run_batch(vring);
-  vring->continues = virtqueue_rearm(&vring->queue);
+  vring->continues = virtqueue_rearm(&vring->queue) && is_ready(vring);
   gint64 next = vring->continues ? 0 : g_get_monotonic_time() + VRING_POLL_MS * 1000;
   g_source_set_ready_time(vring->timer, next);
 }
@@ -110,15 +121,16 @@ static void repeat_interrupt(Vring *vring) {
   if (vring->repeated_used != used) vring->repeats = 0;
   vring->repeated_used = used;
   if (vring->repeats == VRING_REPEATS) return;
-  stats_count("vugpu.repeated-interrupts");
-  signal_eventfd(vring->call);
+  vring_count(vring->name, "repeated-interrupts");
+  signal_eventfd(vring, vring->call);
   vring->repeats++;
 }
 
 static gboolean on_timer(gpointer data) {
   Vring *vring = data;
   if (!vring->continues && is_running(vring)) {
-    if (virtqueue_has_more(&vring->queue) && !take_eventfd(vring->kick)) stats_count("vugpu.lost-kicks");
+    if (virtqueue_has_more(&vring->queue) && is_ready(vring) && !take_eventfd(vring->kick))
+      vring_count(vring->name, "lost-kicks");
     repeat_interrupt(vring);
   }
   look(vring);
@@ -133,8 +145,9 @@ static GSourceFuncs timer_functions = {.dispatch = dispatch};
 
 /* ---- life ---- */
 
-void vring_init(Vring *vring, guint index, const VringHandler *handler, gpointer data, GMainContext *context) {
-  *vring = (Vring){.index = index, .handler = handler, .data = data, .context = context};
+void vring_init(Vring *vring, const char *name, guint index, const VringHandler *handler, gpointer data,
+                GMainContext *context) {
+  *vring = (Vring){.name = name, .index = index, .handler = handler, .data = data, .context = context};
   vring->kick = vring->call = vring->error = -1;
   vring->timer = g_source_new(&timer_functions, sizeof(GSource));
   g_source_set_callback(vring->timer, on_timer, vring, NULL);
@@ -190,6 +203,10 @@ gboolean vring_start(Vring *vring, const GuestMemory *memory, GError **error) {
   vring->repeats = 0;
   look_soon(vring);
   return TRUE;
+}
+
+void vring_wake(Vring *vring) {
+  if (is_running(vring) && virtqueue_has_more(&vring->queue)) look_soon(vring);
 }
 
 void vring_stop(Vring *vring) {

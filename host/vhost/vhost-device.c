@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/display/vugpu/vhost-device.h"
+#include "host/vhost/vhost-device.h"
 
 #include "common/base/byte-reader.h"
 #include "common/base/byte-writer.h"
 #include "common/base/log.h"
-#include "common/base/stats.h"
-#include "host/display/display.h"
-#include "host/display/vugpu/vhost-user.h"
+#include "host/vhost/vhost-user.h"
 
 #include <glib-unix.h>
 #include <string.h>
@@ -37,26 +35,19 @@ enum {
 };
 
 #define BIT(n) (G_GUINT64_CONSTANT(1) << (n))
-/* virtio 1.2 section 6 and 5.7.3; bit 30 is vhost-user's own. */
-#define FEATURE_GPU_EDID BIT(1)
+/* virtio 1.2 section 6; bit 30 is vhost-user's own. */
 #define FEATURE_INDIRECT BIT(28)
 #define FEATURE_EVENT_INDEX BIT(29)
 #define FEATURE_PROTOCOL BIT(30)
 #define FEATURE_VERSION_1 BIT(32)
-#define FEATURES (FEATURE_GPU_EDID | FEATURE_INDIRECT | FEATURE_EVENT_INDEX | FEATURE_PROTOCOL | FEATURE_VERSION_1)
-/* "Protocol features" */
-#define PROTOCOL_MULTI_QUEUE BIT(0)
-#define PROTOCOL_REPLY_ACK BIT(3)
-#define PROTOCOL_CONFIG BIT(9)
-#define PROTOCOL_RESET_DEVICE BIT(13)
-#define PROTOCOL (PROTOCOL_MULTI_QUEUE | PROTOCOL_REPLY_ACK | PROTOCOL_CONFIG | PROTOCOL_RESET_DEVICE)
+#define FEATURES (FEATURE_INDIRECT | FEATURE_EVENT_INDEX | FEATURE_PROTOCOL | FEATURE_VERSION_1)
 
 /* "Vring descriptor indices": the queue's number, and a flag that no descriptor comes along. */
 #define VRING_INDEX_MASK 0xffu
 #define VRING_NO_FD 0x100u
 /* "Virtio device config space": offset, size, flags before the bytes, of which there are 256 at most. */
 #define CONFIG_HEADER 12u
-#define CONFIG_MAX 256u
+#define CONFIG_MAX VHOST_DEVICE_CONFIG
 /* "Memory regions description" */
 #define REGION_SIZE 32u
 
@@ -66,6 +57,7 @@ G_STATIC_ASSERT(GUEST_MEMORY_MAX_REGIONS <= VHOST_USER_MAX_FDS);
 
 struct VhostDevice {
   VhostUser vhost;
+  const VhostDeviceType *type;
   GuestMemory *memory;
   const VhostDeviceEvents *events;
   gpointer data;
@@ -74,8 +66,8 @@ struct VhostDevice {
   guint64 protocol;
   int gpu_socket; /* QEMU's, for drawing through it; nothing is said there. -1: none */
   gboolean spoken;
-  gboolean has_begun; /* the control queue was started since the last reset */
-  Vring vrings[VHOST_DEVICE_QUEUES];
+  gboolean has_begun; /* the first queue was started since the last reset */
+  Vring vrings[VHOST_DEVICE_MAX_QUEUES];
 };
 
 /* A request and what it carries. */
@@ -102,7 +94,7 @@ static gboolean reply_u64(Request *request, guint64 value) {
 
 /* The ring that the number names; NULL if there is none. */
 static Vring *vring_at(Request *request, guint64 index) {
-  if (!byte_reader_ok(&request->payload) || index >= VHOST_DEVICE_QUEUES) return NULL;
+  if (!byte_reader_ok(&request->payload) || index >= request->device->type->queues) return NULL;
   return &request->device->vrings[index];
 }
 
@@ -122,7 +114,7 @@ static Vring *read_fd(Request *request, int *fd) {
 }
 
 static void reset(VhostDevice *device) {
-  stats_count("vugpu.resets");
+  vring_count(device->type->name, "resets");
   device->has_begun = FALSE;
   device->events->reset(device->data);
 }
@@ -130,7 +122,7 @@ static void reset(VhostDevice *device) {
 /* ---- requests; FALSE: refused ---- */
 
 static gboolean get_features(Request *request) {
-  return reply_u64(request, FEATURES);
+  return reply_u64(request, FEATURES | request->device->type->features);
 }
 
 static gboolean set_features(Request *request) {
@@ -138,7 +130,7 @@ static gboolean set_features(Request *request) {
   guint64 features = byte_reader_u64(&request->payload);
   if (!byte_reader_ok(&request->payload)) return FALSE;
   device->features = features;
-  for (guint i = 0; i < VHOST_DEVICE_QUEUES; i++) {
+  for (guint i = 0; i < device->type->queues; i++) {
     device->vrings[i].queue.event_index = (features & FEATURE_EVENT_INDEX) != 0;
     /* "Ring states": without the protocol features there is no request that would enable it */
     if (!(features & FEATURE_PROTOCOL)) vring_set_enabled(&device->vrings[i], TRUE);
@@ -147,16 +139,17 @@ static gboolean set_features(Request *request) {
 }
 
 static gboolean get_protocol_features(Request *request) {
-  return reply_u64(request, PROTOCOL);
+  return reply_u64(request, request->device->type->protocol);
 }
 
 static gboolean set_protocol_features(Request *request) {
-  request->device->protocol = byte_reader_u64(&request->payload) & PROTOCOL;
+  VhostDevice *device = request->device;
+  device->protocol = byte_reader_u64(&request->payload) & device->type->protocol;
   return byte_reader_ok(&request->payload);
 }
 
 static gboolean get_queue_num(Request *request) {
-  return reply_u64(request, VHOST_DEVICE_QUEUES);
+  return reply_u64(request, request->device->type->queues);
 }
 
 static gboolean set_owner(Request *request) {
@@ -180,14 +173,14 @@ static gboolean read_regions(Request *request, GuestMemoryRegion *regions, guint
 }
 
 static gboolean replace_memory(VhostDevice *device, const GuestMemoryRegion *regions, guint count, GError **error) {
-  gboolean started[VHOST_DEVICE_QUEUES];
+  gboolean started[VHOST_DEVICE_MAX_QUEUES];
   device->events->memory_changes(device->data);
-  for (guint i = 0; i < VHOST_DEVICE_QUEUES; i++) {
+  for (guint i = 0; i < device->type->queues; i++) {
     started[i] = virtqueue_is_started(&device->vrings[i].queue);
     virtqueue_stop(&device->vrings[i].queue);
   }
   gboolean ok = guest_memory_set(device->memory, regions, count, error);
-  for (guint i = 0; i < VHOST_DEVICE_QUEUES && ok; i++) {
+  for (guint i = 0; i < device->type->queues && ok; i++) {
     if (started[i]) ok = vring_start(&device->vrings[i], device->memory, error);
   }
   device->events->memory_changed(device->data);
@@ -204,7 +197,7 @@ static gboolean set_mem_table(Request *request) {
   for (guint i = 0; i < count; i++) regions[i].fd = vhost_user_take_fd(&device->vhost, i);
   g_autoptr(GError) error = NULL;
   if (replace_memory(device, regions, count, &error)) return TRUE;
-  log_error("vugpu", "%s", error->message);
+  log_error(device->type->name, "%s", error->message);
   return FALSE;
 }
 
@@ -220,7 +213,7 @@ static gboolean set_vring_base(Request *request) {
   Vring *vring = read_state(request, &number);
   if (!vring || number > G_MAXUINT16 || virtqueue_is_started(&vring->queue)) return FALSE;
   gboolean begins = vring->index == 0 && number == 0 && device->has_begun;
-  if (begins && !(device->protocol & PROTOCOL_RESET_DEVICE)) reset(device);
+  if (begins && !(device->protocol & VHOST_PROTOCOL_RESET_DEVICE)) reset(device);
   vring->queue.next_available = (guint16)number;
   return TRUE;
 }
@@ -238,7 +231,7 @@ static gboolean set_vring_addr(Request *request) {
   vring->queue.user_available = available;
   g_autoptr(GError) error = NULL;
   if (!virtqueue_is_started(&vring->queue) || vring_start(vring, request->device->memory, &error)) return TRUE;
-  log_error("vugpu", "%s", error->message);
+  log_error(request->device->type->name, "%s", error->message);
   return FALSE;
 }
 
@@ -251,7 +244,7 @@ static gboolean set_vring_kick(Request *request) {
   vring_set_kick(vring, fd);
   g_autoptr(GError) error = NULL;
   if (!vring_start(vring, device->memory, &error)) {
-    log_error("vugpu", "%s", error->message);
+    log_error(device->type->name, "%s", error->message);
     return FALSE;
   }
   if (vring->index > 0) return TRUE;
@@ -297,20 +290,9 @@ static gboolean get_vring_base(Request *request) {
   return TRUE;
 }
 
-/* struct virtio_gpu_config (virtio 1.2 section 5.7.4). QEMU puts in its own events and number of scanouts. What a later
- * version has behind it is 0. */
-static void write_config(guint8 config[CONFIG_MAX]) {
-  ByteWriter writer;
-  byte_writer_init(&writer, config, CONFIG_MAX);
-  byte_writer_u32(&writer, 0); /* events_read */
-  byte_writer_u32(&writer, 0); /* events_clear */
-  byte_writer_u32(&writer, DISPLAY_MAX_SCANOUTS);
-  byte_writer_zeros(&writer, CONFIG_MAX - writer.position); /* no capability sets */
-}
-
 /* Refused with an answer without bytes ("Virtio device config space"). */
 static gboolean get_config(Request *request) {
-  guint8 config[CONFIG_MAX], answer[CONFIG_HEADER + CONFIG_MAX];
+  guint8 config[CONFIG_MAX] = {0}, answer[CONFIG_HEADER + CONFIG_MAX];
   ByteWriter writer;
   guint32 offset = byte_reader_u32(&request->payload);
   guint32 size = byte_reader_u32(&request->payload);
@@ -319,7 +301,7 @@ static gboolean get_config(Request *request) {
     reply(request, NULL, 0);
     return TRUE;
   }
-  write_config(config);
+  request->device->type->write_config(request->device->data, config);
   byte_writer_init(&writer, answer, sizeof answer);
   byte_writer_u32(&writer, offset);
   byte_writer_u32(&writer, size);
@@ -329,13 +311,14 @@ static gboolean get_config(Request *request) {
   return TRUE;
 }
 
-/* QEMU keeps the only field that a guest may write, events_clear. */
+/* QEMU keeps the only field of a GPU that a guest may write, events_clear; others have none. */
 static gboolean set_config(Request *request) {
   return TRUE;
 }
 
 static gboolean gpu_set_socket(Request *request) {
   VhostDevice *device = request->device;
+  if (!device->type->takes_socket) return FALSE;
   if (device->gpu_socket >= 0) close(device->gpu_socket);
   device->gpu_socket = vhost_user_take_fd(&device->vhost, 0);
   return device->gpu_socket >= 0;
@@ -389,13 +372,13 @@ static void handle_message(VhostDevice *device, GError **error) {
   if (!device->spoken) device->events->attached(device->data);
   device->spoken = TRUE;
   gboolean ok = run_request(&request, &answers);
-  log_debug("vugpu", "vhost-user request %u, %u bytes, %u descriptors: %s", message->request, message->size,
+  log_debug(device->type->name, "vhost-user request %u, %u bytes, %u descriptors: %s", message->request, message->size,
             message->n_fds, ok ? "done" : "refused");
   if (!ok) {
-    stats_count("vugpu.refused-requests");
-    log_limited(&limit, LOG_WARN, "vugpu", "QEMU's vhost-user request %u is refused", message->request);
+    vring_count(device->type->name, "refused-requests");
+    log_limited(&limit, LOG_WARN, device->type->name, "QEMU's vhost-user request %u is refused", message->request);
   }
-  gboolean wanted = (message->flags & VHOST_USER_NEED_REPLY) && (device->protocol & PROTOCOL_REPLY_ACK);
+  gboolean wanted = (message->flags & VHOST_USER_NEED_REPLY) && (device->protocol & VHOST_PROTOCOL_REPLY_ACK);
   if (wanted && !answers) reply_u64(&request, ok ? 0 : 1);
   if (request.fatal) g_propagate_error(error, request.fatal);
 }
@@ -420,14 +403,19 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data) {
   }
   if (!error && result == VHOST_USER_MORE) return G_SOURCE_CONTINUE;
   stop_reading(device);
-  for (guint i = 0; i < VHOST_DEVICE_QUEUES; i++) vring_stop(&device->vrings[i]);
+  for (guint i = 0; i < device->type->queues; i++) vring_stop(&device->vrings[i]);
   device->events->closed(device->data, error ? error->message : NULL);
   return G_SOURCE_REMOVE;
 }
 
-static guint32 run_chain(gpointer data, const VirtqueueElement *element) {
+static gboolean is_ready(gpointer data, guint index) {
   VhostDevice *device = data;
-  return device->events->run(device->data, element);
+  return !device->events->ready || device->events->ready(device->data, index);
+}
+
+static guint32 run_chain(gpointer data, guint index, const VirtqueueElement *element) {
+  VhostDevice *device = data;
+  return device->events->run(device->data, index, element);
 }
 
 static void end_batch(gpointer data) {
@@ -435,27 +423,35 @@ static void end_batch(gpointer data) {
   device->events->end_batch(device->data);
 }
 
-static const VringHandler VRING_HANDLER = {.run = run_chain, .end_batch = end_batch};
+static const VringHandler VRING_HANDLER = {.ready = is_ready, .run = run_chain, .end_batch = end_batch};
 
-VhostDevice *vhost_device_create(int fd, GuestMemory *memory, const VhostDeviceEvents *events, gpointer data,
-                                 GMainContext *context) {
+VhostDevice *vhost_device_create(int fd, const VhostDeviceType *type, GuestMemory *memory,
+                                 const VhostDeviceEvents *events, gpointer data, GMainContext *context) {
+  g_assert(type->queues <= VHOST_DEVICE_MAX_QUEUES);
   VhostDevice *device = g_new0(VhostDevice, 1);
+  device->type = type;
   device->memory = memory;
   device->events = events;
   device->data = data;
   device->gpu_socket = -1;
   vhost_user_init(&device->vhost, fd);
-  for (guint i = 0; i < VHOST_DEVICE_QUEUES; i++) vring_init(&device->vrings[i], i, &VRING_HANDLER, device, context);
+  for (guint i = 0; i < device->type->queues; i++) {
+    vring_init(&device->vrings[i], type->name, i, &VRING_HANDLER, device, context);
+  }
   device->readable = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP);
   g_source_set_callback(device->readable, G_SOURCE_FUNC(on_readable), device, NULL);
   g_source_attach(device->readable, context);
   return device;
 }
 
+void vhost_device_wake(VhostDevice *device, guint queue) {
+  vring_wake(&device->vrings[queue]);
+}
+
 void vhost_device_destroy(VhostDevice *device) {
   if (!device) return;
   stop_reading(device);
-  for (guint i = 0; i < VHOST_DEVICE_QUEUES; i++) vring_finish(&device->vrings[i]);
+  for (guint i = 0; i < device->type->queues; i++) vring_finish(&device->vrings[i]);
   vhost_user_finish(&device->vhost);
   if (device->gpu_socket >= 0) close(device->gpu_socket);
   guest_memory_clear(device->memory);

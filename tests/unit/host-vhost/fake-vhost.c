@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/unit/host-display/fake-vhost.h"
+#include "tests/unit/host-vhost/fake-vhost.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,8 +23,13 @@
 #define LONG_COMMAND 0x60000u
 #define ANSWER_AT(queue, n) (0x80000u + (queue)*0x20000u + (n)*ANSWER_SIZE)
 
-#define FEATURES ((G_GUINT64_CONSTANT(1) << 32) | (1u << 30) | (1u << 29) | (1u << 28) | 2u)
+#define GPU_FEATURES 2u
+#define FEATURES ((G_GUINT64_CONSTANT(1) << 32) | (1u << 30) | (1u << 29) | (1u << 28))
 #define PROTOCOL_REPLY_ACK 8u
+
+static guint64 features_of(const FakeVhost *fake) {
+  return FEATURES | (fake->is_other ? 0 : GPU_FEATURES);
+}
 
 static void put(FakeVhost *fake, guint64 at, const void *bytes, gsize size) {
   memcpy(fake_vhost_at(fake, at), bytes, size);
@@ -162,7 +167,7 @@ static guint64 get_u64(FakeVhost *fake, guint32 request) {
 
 void fake_vhost_greet(FakeVhost *fake) {
   guint64 features = get_u64(fake, 1);
-  g_assert_cmpuint(features & FEATURES, ==, FEATURES);
+  g_assert_cmpuint(features & features_of(fake), ==, features_of(fake));
   fake->protocol = get_u64(fake, 15);
   g_assert_cmpuint(fake->protocol & PROTOCOL_REPLY_ACK, !=, 0);
   fake_vhost_send(fake, 16, &fake->protocol, 8, NULL, 0);
@@ -195,14 +200,18 @@ static void start_queue(FakeVhost *fake, guint32 queue) {
   fake_vhost_send(fake, 13, &index, 8, &fake->call[queue], 1);
 }
 
-void fake_vhost_start(FakeVhost *fake) {
-  const guint64 features = FEATURES;
+static void send_gpu_socket(FakeVhost *fake) {
   int ends[2];
   g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
   fake_vhost_send(fake, 33, NULL, 0, &ends[1], 1);
   close(ends[1]);
   if (fake->gpu_socket >= 0) close(fake->gpu_socket);
   fake->gpu_socket = ends[0];
+}
+
+void fake_vhost_start(FakeVhost *fake) {
+  const guint64 features = features_of(fake);
+  if (!fake->is_other) send_gpu_socket(fake);
   fake_vhost_send(fake, 2, &features, 8, NULL, 0);
   send_memory(fake);
   for (guint i = 0; i < 2; i++) start_queue(fake, i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/display/vugpu/guest-memory.h"
+#include "host/vhost/guest-memory.h"
 
 #include <errno.h>
 #include <string.h>

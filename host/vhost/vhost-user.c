@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/display/vugpu/vhost-user.h"
+#include "host/vhost/vhost-user.h"
 
 #include "common/base/byte-reader.h"
 #include "common/base/byte-writer.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/display/vugpu/virtqueue.h"
+#include "host/vhost/virtqueue.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -271,7 +271,7 @@ static void test_sizes(void) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-#define ADD(name, function) g_test_add("/vugpu-virtqueue/" name, Fixture, NULL, set_up, function, tear_down)
+#define ADD(name, function) g_test_add("/virtqueue/" name, Fixture, NULL, set_up, function, tear_down)
   ADD("chain", test_chain);
   ADD("indirect", test_indirect);
   ADD("long-indirect", test_long_indirect);
@@ -282,6 +282,6 @@ int main(int argc, char **argv) {
   ADD("event-index", test_event_index);
   ADD("flags", test_flags);
   ADD("places", test_places);
-  g_test_add_func("/vugpu-virtqueue/sizes", test_sizes);
+  g_test_add_func("/virtqueue/sizes", test_sizes);
   return g_test_run();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "host/display/vugpu/virtqueue.h"
+#include "host/vhost/virtqueue.h"
 
 /*
  * A virtqueue at work: kicks in, interrupts out, chains in batches. On its
@@ -21,14 +21,18 @@
 #define VRING_BATCH_US 8000
 
 typedef struct {
+  /* Whether a chain of queue `index` can be used now: while it says FALSE chains stay in the ring, and vring_wake() is
+   * due when that changes. NULL: always. */
+  gboolean (*ready)(gpointer data, guint index);
   /* Carries out a chain; returns how many bytes were written to it. */
-  guint32 (*run)(gpointer data, const VirtqueueElement *element);
+  guint32 (*run)(gpointer data, guint index, const VirtqueueElement *element);
   /* The batch has ended; its chains are given back after this. */
   void (*end_batch)(gpointer data);
 } VringHandler;
 
 typedef struct {
   Virtqueue queue;
+  const char *name; /* of the device: of its counters and in the log */
   guint index;
   const VringHandler *handler;
   gpointer data;
@@ -45,7 +49,9 @@ typedef struct {
   VirtqueueElement element;
 } Vring;
 
-void vring_init(Vring *vring, guint index, const VringHandler *handler, gpointer data, GMainContext *context);
+/* `name` and the handler are static. */
+void vring_init(Vring *vring, const char *name, guint index, const VringHandler *handler, gpointer data,
+                GMainContext *context);
 void vring_finish(Vring *vring);
 
 /* Each takes the descriptor, -1 for none. */
@@ -58,3 +64,8 @@ void vring_set_enabled(Vring *vring, gboolean enabled);
 gboolean vring_start(Vring *vring, const GuestMemory *memory, GError **error);
 /* And closes kick and call, as GET_VRING_BASE wants it. */
 void vring_stop(Vring *vring);
+/* The handler has become ready: looks at the ring, from the loop. */
+void vring_wake(Vring *vring);
+
+/* Counts "name.what". */
+void vring_count(const char *name, const char *what);

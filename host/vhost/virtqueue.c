@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "host/display/vugpu/virtqueue.h"
+#include "host/vhost/virtqueue.h"
 
 #include "common/base/byte-reader.h"
 

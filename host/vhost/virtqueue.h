@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "host/display/vugpu/guest-memory.h"
+#include "host/vhost/guest-memory.h"
 
 /*
  * A split virtqueue, device side: virtio 1.2 section 2.7, with indirect

@@ -5,7 +5,8 @@
 
 /*
  * A test double of QEMU and its guest: a vhost-user front-end with a
- * vhost-user-gpu device, and the driver of that device. Blocking, with time
+ * vhost-user-gpu device, or another one with two queues, and the driver of
+ * that device. Blocking, with time
  * limits that abort the test; everything here aborts on failure.
  */
 
@@ -21,8 +22,9 @@
 typedef struct {
   int fd; /* the vhost-user socket */
   int memory_fd;
-  guint8 *memory; /* of both regions */
-  int gpu_socket; /* our end */
+  guint8 *memory;    /* of both regions */
+  int gpu_socket;    /* our end */
+  gboolean is_other; /* no GPU: without its features and its socket */
   int kick[2];
   int call[2];
   guint16 offered[2]; /* chains, of each queue */
