@@ -10,6 +10,10 @@
 
 #include <string.h>
 
+/* The shadow's writer has so long to rest between two pictures. */
+#define TAKE_TRIES 100u
+#define TAKE_PAUSE_US 500u
+
 struct RequestWorker {
   int refs; /* atomic: the owner's, the thread's, a read's that is under way */
   const RequestWorkerHost *host;
@@ -157,12 +161,19 @@ static RequestPicture follow(RequestWorker *worker, PictureSourceChange change) 
   return change == PICTURE_SOURCE_DARK ? REQUEST_PICTURE_FAILED : REQUEST_PICTURE_OK;
 }
 
-/* What the shadow has that was not encoded yet. A writer that never rests is met a few times; its newest picture is
- * then taken with the next request. */
-static gboolean take(RequestWorker *worker) {
-  gboolean taken = picture_source_is_new(&worker->source) && picture_source_take(&worker->source);
-  if (!taken) damage_clear(&worker->source.damage);
-  return taken;
+/* What the shadow has that was not encoded yet. Its writer is at it for a millisecond in sixteen: this waits until it
+ * rests, because a picture that is half old and half new must not be encoded. One that never rests has no picture. */
+static RequestPicture take(RequestWorker *worker, gboolean *is_new) {
+  *is_new = FALSE;
+  damage_clear(&worker->source.damage);
+  if (!picture_source_is_new(&worker->source)) return REQUEST_PICTURE_OK;
+  for (guint tries = 0; tries < TAKE_TRIES; tries++) {
+    if (tries > 0) g_usleep(TAKE_PAUSE_US);
+    *is_new = picture_source_take(&worker->source);
+    if (*is_new) return REQUEST_PICTURE_OK;
+  }
+  stats_count("requests.writer-never-rests");
+  return REQUEST_PICTURE_FAILED;
 }
 
 static RequestPicture fetch_scanout(RequestWorker *worker, const WorkRequest *request, gboolean *is_new) {
@@ -172,8 +183,7 @@ static RequestPicture fetch_scanout(RequestWorker *worker, const WorkRequest *re
     return REQUEST_PICTURE_NOT_FOUND;
   }
   RequestPicture result = follow(worker, picture_source_set_shadow(&worker->source, shadow));
-  *is_new = result == REQUEST_PICTURE_OK && take(worker);
-  return result;
+  return result == REQUEST_PICTURE_OK ? take(worker, is_new) : result;
 }
 
 static gboolean wants_pixels(RequestPicture result) {
@@ -285,8 +295,7 @@ static RequestPicture fetch(RequestWorker *worker, const WorkRequest *request, g
   }
   if (result != REQUEST_PICTURE_OK) return result;
   result = follow(worker, picture_source_set_shadow(&worker->source, shadow));
-  *is_new = result == REQUEST_PICTURE_OK && take(worker);
-  return result;
+  return result == REQUEST_PICTURE_OK ? take(worker, is_new) : result;
 }
 
 static AccessUnit *encode(RequestWorker *worker, gboolean idr, gboolean is_new, RequestPicture *result) {
